@@ -1,0 +1,44 @@
+import type { GpuId, ModelId } from './ids.ts';
+import type { CallRole } from './work.ts';
+
+/** One engine session: load a model on a worker, serve a share of its calls. */
+export interface PlannedSession {
+	/** The worker: one GPU, or a group for tensor parallelism. */
+	readonly gpus: readonly GpuId[];
+	readonly model: ModelId;
+	readonly role: CallRole;
+	/** Share of the model's calls in this role. Aggregator sessions may say `null`: as many as the gates leave. */
+	readonly calls: number | null;
+	/**
+	 * Sessions of phase p start only when all sessions of lower phases have ended everywhere.
+	 * Within a phase a worker runs its sessions in the order of the plan.
+	 */
+	readonly phase: number;
+}
+
+/** `optimal` within the gap asked for, `feasible` with a gap, `heuristic` when nothing proves it, `none` when there was nothing to plan. */
+export type PlanStatus = 'optimal' | 'feasible' | 'heuristic' | 'none';
+
+export interface PlanEvidence {
+	/** Expert-stage seconds the plan promises by its own cost model. */
+	readonly objectiveSeconds: number;
+	/** Proven lower bound on that objective over all plans of the same formulation; null when the policy proves none. */
+	readonly boundSeconds: number | null;
+	/** (objective - bound) / objective; null without a bound. */
+	readonly gap: number | null;
+	readonly status: PlanStatus;
+	/** Planning time charged to the run: configured, so that a run is reproducible. */
+	readonly solveSeconds: number;
+	/** Name of the policy that stepped in when the solver found nothing, else null. */
+	readonly fallback: string | null;
+	/** False when a time limit stopped the solver, so that another machine may get another plan. */
+	readonly reproducible: boolean;
+}
+
+export interface Plan {
+	readonly scheduler: string;
+	readonly sessions: readonly PlannedSession[];
+	readonly evidence: PlanEvidence;
+	/** Anything else worth keeping in plan.json: fitted costs, caps, solver counters. JSON values only. */
+	readonly details: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,185 @@
+/**
+ * The run log: what a run, simulated or live, writes to events.jsonl, one record a line, in time order.
+ * Every number and every chart is computed from these records alone. Times are whole microseconds from the start.
+ */
+import type { CallId, GpuId, ModelId, QueryId, ReplicaId } from './ids.ts';
+import type { Plan } from './plan.ts';
+import type { ReplicaState } from './scheduler.ts';
+import type { TimeUs } from './units.ts';
+import type { Answer, CallRole, FinishReason } from './work.ts';
+
+export const RUN_LOG_FORMAT = 1;
+
+export interface RunStarted {
+	readonly type: 'run-started';
+	readonly timeUs: TimeUs;
+	readonly format: typeof RUN_LOG_FORMAT;
+	/** Version of the program that wrote it. */
+	readonly version: string;
+	readonly experiment: string;
+	readonly scheduler: string;
+	readonly gate: string;
+	readonly seed: number;
+	readonly engineMode: string;
+	readonly world: 'simulated' | 'live';
+	readonly gpus: readonly { readonly gpu: GpuId; readonly type: string; readonly host: string }[];
+	readonly models: readonly { readonly model: ModelId; readonly modelClass: string }[];
+	readonly queryCount: number;
+}
+
+/** `solveSeconds` inside is the charged one; what it really took stands in plan.json, so the log reproduces. */
+export interface PlanMade {
+	readonly type: 'plan-made';
+	readonly timeUs: TimeUs;
+	readonly plan: Omit<Plan, 'details'>;
+}
+
+export interface QueryArrived {
+	readonly type: 'query-arrived';
+	readonly timeUs: TimeUs;
+	readonly query: QueryId;
+	readonly task: string;
+	readonly slots: readonly ModelId[];
+}
+
+export interface ReplicaChanged {
+	readonly type: 'replica-changed';
+	readonly timeUs: TimeUs;
+	readonly replica: ReplicaId;
+	readonly model: ModelId;
+	readonly gpus: readonly GpuId[];
+	readonly state: ReplicaState;
+	/** Why, for a failure; else absent. */
+	readonly reason?: string;
+}
+
+/** The engine began or ceased to execute steps. Between the two its GPUs compute. */
+export interface EngineActive {
+	readonly type: 'engine-active';
+	readonly timeUs: TimeUs;
+	readonly replica: ReplicaId;
+	readonly active: boolean;
+}
+
+/** State of an engine's batch, sampled at admissions and finishes and not more often than the sampling interval. */
+export interface EngineSample {
+	readonly type: 'engine-sample';
+	readonly timeUs: TimeUs;
+	readonly replica: ReplicaId;
+	readonly running: number;
+	readonly waiting: number;
+	/** Sequences the batch may hold. */
+	readonly maxRunning: number;
+	readonly usedBlocks: number;
+	readonly totalBlocks: number;
+}
+
+export interface CallDispatched {
+	readonly type: 'call-dispatched';
+	readonly timeUs: TimeUs;
+	readonly call: CallId;
+	readonly query: QueryId;
+	readonly role: CallRole;
+	readonly model: ModelId;
+	readonly replica: ReplicaId;
+	readonly promptTokens: number;
+}
+
+export interface CallFinished {
+	readonly type: 'call-finished';
+	readonly timeUs: TimeUs;
+	readonly call: CallId;
+	readonly query: QueryId;
+	readonly role: CallRole;
+	readonly model: ModelId;
+	readonly replica: ReplicaId;
+	readonly promptTokens: number;
+	readonly outputTokens: number;
+	readonly cachedPromptTokens: number;
+	/** Tokens computed again after preemptions. */
+	readonly recomputedTokens: number;
+	readonly preemptions: number;
+	readonly finishReason: FinishReason;
+	/** First scheduled into a batch. */
+	readonly startedUs: TimeUs;
+	readonly firstTokenUs: TimeUs;
+	readonly answer: Answer;
+}
+
+export interface CallCancelled {
+	readonly type: 'call-cancelled';
+	readonly timeUs: TimeUs;
+	readonly call: CallId;
+	readonly query: QueryId;
+	readonly role: CallRole;
+	readonly model: ModelId;
+	/** Null when it was never started. */
+	readonly replica: ReplicaId | null;
+	/** Tokens it had produced. */
+	readonly outputTokens: number;
+}
+
+export interface CallFailed {
+	readonly type: 'call-failed';
+	readonly timeUs: TimeUs;
+	readonly call: CallId;
+	readonly query: QueryId;
+	readonly role: CallRole;
+	readonly model: ModelId;
+	readonly replica: ReplicaId | null;
+	readonly reason: string;
+}
+
+/** All slots of a query ended and its gate sent it to the aggregator: from now on that call could run. */
+export interface AggregationNeeded {
+	readonly type: 'aggregation-needed';
+	readonly timeUs: TimeUs;
+	readonly query: QueryId;
+	readonly call: CallId;
+}
+
+export interface QuerySettled {
+	readonly type: 'query-settled';
+	readonly timeUs: TimeUs;
+	readonly query: QueryId;
+	readonly by: 'vote' | 'aggregator' | 'failure';
+	readonly answer: Answer;
+	/** Null when no gold answer is known. */
+	readonly correct: boolean | null;
+	/** Whether aggregating this query would have been right, on the same draws; null when nobody can know. */
+	readonly aggregateAllCorrect: boolean | null;
+}
+
+/** A start or wake that did not fit in memory, refused as vLLM refuses it. */
+export interface StartRefused {
+	readonly type: 'start-refused';
+	readonly timeUs: TimeUs;
+	readonly replica: ReplicaId;
+	readonly model: ModelId;
+	readonly gpus: readonly GpuId[];
+	readonly reason: string;
+}
+
+export interface RunEnded {
+	readonly type: 'run-ended';
+	readonly timeUs: TimeUs;
+	readonly status: 'complete' | 'interrupted';
+	/** No schedule could have ended sooner for the calls of this run on this cluster; null when no bound was computed. */
+	readonly lowerBoundUs: TimeUs | null;
+}
+
+export type RunRecord =
+	| RunStarted
+	| PlanMade
+	| QueryArrived
+	| ReplicaChanged
+	| EngineActive
+	| EngineSample
+	| CallDispatched
+	| CallFinished
+	| CallCancelled
+	| CallFailed
+	| AggregationNeeded
+	| QuerySettled
+	| StartRefused
+	| RunEnded;

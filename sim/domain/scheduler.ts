@@ -1,0 +1,192 @@
+/**
+ * The scheduler contract. One object plans (slow, may start a solver) and decides (synchronous, quick, pure in
+ * time: the view carries `nowUs`). The simulator and the live executor drive the same object.
+ */
+import type { LengthDistribution } from './distribution.ts';
+import type { CallId, GpuId, ModelId, QueryId, ReplicaId } from './ids.ts';
+import type { Cluster, Model, ReplicaProfile } from './model.ts';
+import type { Plan } from './plan.ts';
+import type { TimeUs } from './units.ts';
+import type { Answer, Call, CallRole, Query, Verdict } from './work.ts';
+
+export interface Scheduler {
+	readonly name: string;
+	/** Before a run, and whenever an action asks for a re-plan. */
+	plan(problem: Problem): Promise<Plan>;
+	/** After every event. Synchronous, reads no clock, starts nothing by itself. */
+	decide(view: View): readonly Action[];
+}
+
+/** Calls still to be made, counted. */
+export interface CallCount {
+	readonly model: ModelId;
+	readonly task: string;
+	readonly role: CallRole;
+	readonly count: number;
+}
+
+/** All that planning may know. Everything expected, nothing true. */
+export interface Problem {
+	readonly cluster: Cluster;
+	readonly models: readonly Model[];
+	/** One per (model, GPU type, tensor parallelism) that can run; look up with `findProfile`. */
+	readonly profiles: readonly ReplicaProfile[];
+	readonly queries: readonly Query[];
+	/** Expert calls per model, in first-seen order of the models in the workload or experiment. Models without calls are absent. */
+	readonly expertCalls: readonly CallCount[];
+	readonly aggregator: AggregatorSpec | null;
+	readonly forecaster: Forecaster;
+	readonly options: PlanOptions;
+}
+
+export interface AggregatorSpec {
+	readonly model: ModelId;
+	readonly tensorParallel: number;
+}
+
+export interface PlanOptions {
+	/** K of the paper, equation 9: models one worker may load in one plan. */
+	readonly maxModelsPerWorker: number;
+	/** `formula`: equation 8 for all; `paper-pin`: instruct experts 1, reasoning experts by equation 8. */
+	readonly replicationCap: 'formula' | 'paper-pin';
+	/** Stop when (objective - bound) / objective is below this. */
+	readonly relativeGap: number;
+	/** Branch-and-bound nodes after which the solver stops with what it has. */
+	readonly maxNodes: number;
+	/** Hard stop in wall seconds; a run that hits it is marked not reproducible. */
+	readonly timeLimitSeconds: number;
+	/** Simulated seconds charged for planning. */
+	readonly chargedSolveSeconds: number;
+	/** Session sizes (shares of the model's calls) at which T_m is sampled. */
+	readonly sweepShares: readonly number[];
+	/** Order in which `round-robin` deals models; models not listed follow in problem order. */
+	readonly modelOrder: readonly ModelId[];
+}
+
+/** What engine-model sessions say about the future. Implemented in sim/run, wired in by the caller. */
+export interface Forecaster {
+	/** Mean and largest output tokens of `model` on its calls of this role, on the calibration questions. */
+	outputTokens(model: ModelId, role: CallRole): { readonly mean: number; readonly max: number };
+	/** Distribution behind them, per task. */
+	distribution(model: ModelId, task: string, role: CallRole): LengthDistribution;
+	/**
+	 * Seconds to generate `calls` calls of `model` in one session on `tensorParallel` GPUs of `gpuType`, all submitted at
+	 * once, lengths drawn from the profile on the calibration stream (never the run's own). Load time not included.
+	 */
+	session(request: SessionRequest): SessionForecast;
+}
+
+export interface SessionRequest {
+	readonly model: ModelId;
+	readonly gpuType: string;
+	readonly tensorParallel: number;
+	readonly role: CallRole;
+	readonly calls: number;
+}
+
+export interface SessionForecast {
+	readonly seconds: number;
+	/** Of the lengths that were drawn. */
+	readonly meanOutputTokens: number;
+	readonly maxOutputTokens: number;
+}
+
+// ---------------------------------------------------------------- the view
+
+export type ReplicaState =
+	| 'stopped'
+	| 'loading'
+	| 'awake'
+	| 'falling-asleep'
+	| 'asleep-1'
+	| 'asleep-2'
+	| 'waking'
+	| 'stopping'
+	| 'failed';
+
+export interface ReplicaView {
+	readonly id: ReplicaId;
+	readonly model: ModelId;
+	readonly gpus: readonly GpuId[];
+	readonly state: ReplicaState;
+	/** Calls dispatched to it and not ended. */
+	readonly openCalls: number;
+	/** Calls dispatched to it over its whole life, by role. */
+	readonly dispatched: Readonly<Record<CallRole, number>>;
+}
+
+/** pending: may be dispatched now; dispatched: on a replica; the other three are ends. */
+export type CallState = 'pending' | 'dispatched' | 'finished' | 'cancelled' | 'failed';
+
+export interface SlotView {
+	readonly call: CallId;
+	readonly model: ModelId;
+	readonly state: CallState;
+	/** Undefined until the call ended; null when it failed, was cancelled or no answer could be extracted. */
+	readonly answer: Answer | undefined;
+}
+
+export interface QueryView {
+	readonly query: Query;
+	readonly slots: readonly SlotView[];
+	readonly verdict: Verdict;
+	/** State of the aggregator call; null until the verdict is `aggregate` and all slots have ended. */
+	readonly aggregatorCall: CallId | null;
+	readonly settled: boolean;
+}
+
+/** What a scheduler may see at one moment. Expected values only; no future arrivals. Valid until `decide` returns. */
+export interface View {
+	readonly nowUs: TimeUs;
+	readonly plan: Plan;
+	readonly cluster: Cluster;
+	readonly replicas: readonly ReplicaView[];
+	/** Arrived expert calls that have not ended. */
+	readonly openExpertCalls: number;
+	/** Queries that arrived and are not settled. */
+	readonly openQueries: number;
+	/** False while queries may still arrive. */
+	readonly allArrived: boolean;
+	/** Calls that may be dispatched now, in (arrival, query, slot) order. */
+	pending(model: ModelId, role: CallRole): readonly Call[];
+	/** Unsettled queries whose verdict is `accept`, in the order in which they became so. */
+	readonly acceptable: readonly QueryId[];
+	query(id: QueryId): QueryView;
+	/** Profile of a model on a worker; undefined when it cannot run there. */
+	profile(model: ModelId, gpus: readonly GpuId[]): ReplicaProfile | undefined;
+	/** Free memory of a GPU in bytes, counting every replica that is not stopped. */
+	freeGpuBytes(gpu: GpuId): number;
+}
+
+// ---------------------------------------------------------------- actions
+
+export type Action =
+	| {
+			readonly type: 'start';
+			/** The scheduler names its replica; the name must be new. */
+			readonly replica: ReplicaId;
+			readonly model: ModelId;
+			/** More than one GPU means tensor parallelism over them. */
+			readonly gpus: readonly GpuId[];
+	  }
+	| { readonly type: 'sleep'; readonly replica: ReplicaId; readonly level: 1 | 2 }
+	| { readonly type: 'wake'; readonly replica: ReplicaId }
+	| { readonly type: 'stop'; readonly replica: ReplicaId }
+	| { readonly type: 'dispatch'; readonly call: CallId; readonly replica: ReplicaId }
+	| { readonly type: 'cancel'; readonly call: CallId }
+	/** Accept the vote; allowed when the query's verdict is `accept`. */
+	| { readonly type: 'settle'; readonly query: QueryId }
+	| { readonly type: 'replan' };
+
+/** The profile of `model` on GPUs of `gpuType` with this tensor parallelism, or undefined. */
+export function findProfile(
+	profiles: readonly ReplicaProfile[],
+	model: ModelId,
+	gpuType: string,
+	tensorParallel: number,
+): ReplicaProfile | undefined {
+	return profiles.find(
+		(profile) =>
+			profile.model === model && profile.gpuType === gpuType && profile.tensorParallel === tensorParallel,
+	);
+}

@@ -1,0 +1,43 @@
+import type { LengthDistribution } from './distribution.ts';
+import type { EngineMode } from './engine.ts';
+import type { ModelId } from './ids.ts';
+import type { Cluster, Model, ReplicaProfile } from './model.ts';
+import type { AggregatorSpec, PlanOptions } from './scheduler.ts';
+import type { Truth } from './truth.ts';
+import type { CallRole, Query } from './work.ts';
+
+/** Expected output length of one model on one task in one role. */
+export interface LengthForecast {
+	readonly model: ModelId;
+	readonly task: string;
+	readonly role: CallRole;
+	readonly distribution: LengthDistribution;
+	/** Mean prompt tokens of such a call, for forecasts. */
+	readonly meanPromptTokens: number;
+}
+
+/** A resolved experiment: everything a run needs, whatever file or generator it came from. Made by traces/, used by everyone else. */
+export interface Setup {
+	readonly name: string;
+	readonly seed: number;
+	readonly cluster: Cluster;
+	readonly models: readonly Model[];
+	readonly profiles: readonly ReplicaProfile[];
+	/** Sorted by (arrivalUs, position). */
+	readonly queries: readonly Query[];
+	readonly truth: Truth;
+	readonly aggregator: AggregatorSpec | null;
+	/** Tokens of an aggregator prompt: `base + perAnswer*k + sum(answerTokens) + question`. */
+	readonly aggregatorPrompt: { readonly baseTokens: number; readonly perAnswerTokens: number };
+	readonly lengths: readonly LengthForecast[];
+	/** Questions the forecaster may draw from its calibration stream: mean and maximum are taken over so many. */
+	readonly calibrationQuestions: number;
+	readonly planOptions: PlanOptions;
+	readonly engineMode: EngineMode;
+	readonly scheduler: string;
+	readonly gate: string;
+	/** Simulated seconds between batch samples in the run log. */
+	readonly sampleSeconds: number;
+	/** The experiment as resolved, for experiment.yaml in the run folder. */
+	readonly resolved: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,67 @@
+import type { CallId, ModelId, QueryId } from './ids.ts';
+import type { TimeUs } from './units.ts';
+
+export type CallRole = 'expert' | 'aggregator';
+
+/** One question with its router-chosen experts. What a scheduler may know: no answers, no output lengths. */
+export interface Query {
+	readonly id: QueryId;
+	readonly task: string;
+	/** 0 in a batch. */
+	readonly arrivalUs: TimeUs;
+	/** Expert model per slot, drawn with replacement: one model may sit in several slots. */
+	readonly slots: readonly ModelId[];
+	/** Prompt tokens per slot (tokenizers differ), same length as `slots`. */
+	readonly slotPromptTokens: readonly number[];
+}
+
+/** One generation. */
+export interface Call {
+	readonly id: CallId;
+	readonly query: QueryId;
+	readonly task: string;
+	readonly role: CallRole;
+	/** Slot index of an expert call; -1 for the aggregator. */
+	readonly slotIndex: number;
+	readonly model: ModelId;
+	readonly promptTokens: number;
+	/** Hard limit on generated tokens (`max_tokens`). */
+	readonly maxOutputTokens: number;
+}
+
+/** An extracted answer, such as an option letter; null when none could be extracted. Never says whether it is right. */
+export type Answer = string | null;
+
+export type FinishReason = 'stop' | 'length';
+
+/** How a call ended. */
+export type CallOutcome =
+	| {
+			readonly kind: 'finished';
+			readonly outputTokens: number;
+			/** Tokens after the reasoning part: what an aggregator reads. At most outputTokens. */
+			readonly answerTokens: number;
+			readonly finishReason: FinishReason;
+			readonly answer: Answer;
+	  }
+	| { readonly kind: 'cancelled' }
+	| { readonly kind: 'failed'; readonly reason: string };
+
+/**
+ * Gate verdict on a query: `open` while answers that could change it are missing, `accept` when the vote stands,
+ * `aggregate` when the aggregator must read the answers.
+ */
+export type Verdict = 'open' | 'accept' | 'aggregate';
+
+export interface GateDecision {
+	readonly verdict: Verdict;
+	/** The plurality answer when the verdict is `accept`, else null. */
+	readonly answer: Answer;
+}
+
+/** A rule on the answers of one query. Pure. */
+export interface Gate {
+	readonly name: string;
+	/** @param answers one entry per slot; `undefined` while the slot's call has not ended */
+	decide(answers: readonly (Answer | undefined)[]): GateDecision;
+}
