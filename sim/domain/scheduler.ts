@@ -115,8 +115,8 @@ export interface ReplicaView {
 	readonly dispatched: Readonly<Record<CallRole, number>>;
 }
 
-/** pending: may be dispatched now; dispatched: on a replica; the other three are ends. */
-export type CallState = 'pending' | 'dispatched' | 'finished' | 'cancelled' | 'failed';
+/** pending: may be dispatched now; dispatched: on a replica; cancelling: told to stop, its end not yet reported; the others are ends. */
+export type CallState = 'pending' | 'dispatched' | 'cancelling' | 'finished' | 'cancelled' | 'failed';
 
 export interface SlotView {
 	readonly call: CallId;
@@ -130,7 +130,7 @@ export interface QueryView {
 	readonly query: Query;
 	readonly slots: readonly SlotView[];
 	readonly verdict: Verdict;
-	/** State of the aggregator call; null until the verdict is `aggregate` and all slots have ended. */
+	/** Null until the verdict is `aggregate` and all slots have ended. */
 	readonly aggregatorCall: CallId | null;
 	readonly settled: boolean;
 }
@@ -140,6 +140,7 @@ export interface View {
 	readonly nowUs: TimeUs;
 	readonly plan: Plan;
 	readonly cluster: Cluster;
+	/** Every replica ever started, stopped ones included, in order of their start. */
 	readonly replicas: readonly ReplicaView[];
 	/** Arrived expert calls that have not ended. */
 	readonly openExpertCalls: number;
@@ -147,7 +148,7 @@ export interface View {
 	readonly openQueries: number;
 	/** False while queries may still arrive. */
 	readonly allArrived: boolean;
-	/** Calls that may be dispatched now, in (arrival, query, slot) order. */
+	/** Calls that may be dispatched now, in workload order: by query, then slot. */
 	pending(model: ModelId, role: CallRole): readonly Call[];
 	/** Unsettled queries whose verdict is `accept`, in the order in which they became so. */
 	readonly acceptable: readonly QueryId[];

@@ -55,7 +55,7 @@ export type Verdict = 'open' | 'accept' | 'aggregate';
 
 export interface GateDecision {
 	readonly verdict: Verdict;
-	/** The plurality answer when the verdict is `accept`, else null. */
+	/** The plurality answer, null when there is none or the verdict is `open`; what the query answers when the vote stands. */
 	readonly answer: Answer;
 }
 

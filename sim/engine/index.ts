@@ -1,0 +1,23 @@
+import type { EngineFactory, EngineMode, EngineModel } from '../domain/engine.ts';
+import { UsageError } from '../domain/errors.ts';
+import type { EngineConfig, StepCost } from '../domain/model.ts';
+import { checkEngineConfig, checkStepCost } from './check-config.ts';
+import { StepwiseEngine } from './stepwise.ts';
+
+export { checkEngineConfig, checkStepCost } from './check-config.ts';
+export { type ReplayMismatch, type ReplayResult, replayTrace } from './replay.ts';
+export { outputStream } from './token-chains.ts';
+export { parseTrace, type SchedulerTrace } from './trace-format.ts';
+
+/** @throws UsageError E_ENGINE_CONFIG for a configuration that the real engine would refuse to start with */
+export const createStepwiseEngine: EngineFactory = (config, step) => {
+	checkEngineConfig(config);
+	checkStepCost(step);
+	return new StepwiseEngine(config, step);
+};
+
+/** @throws UsageError E_ENGINE_MODE, E_ENGINE_CONFIG */
+export function createEngine(mode: EngineMode, config: EngineConfig, step: StepCost): EngineModel {
+	if (mode === 'stepwise') return createStepwiseEngine(config, step);
+	throw new UsageError('E_ENGINE_MODE', `engine mode: expected 'stepwise', got '${mode}'`);
+}

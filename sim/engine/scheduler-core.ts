@@ -1,0 +1,232 @@
+import type { EngineRequest } from '../domain/engine.ts';
+import { assert } from '../domain/errors.ts';
+import type { EngineConfig } from '../domain/model.ts';
+import { type BlockPool, CountingBlockPool } from './block-pool.ts';
+import { CachingBlockPool } from './caching-block-pool.ts';
+import { MANY_TOKENS, Sequence } from './sequence.ts';
+import type { StepBatch } from './step-batch.ts';
+import { TokenChains } from './token-chains.ts';
+import { compareUrgency, WaitingQueue } from './waiting-queue.ts';
+
+/**
+ * vLLM's V1 scheduler without a clock: `schedule` decides a step, `processOutput` takes its tokens back. Synchronous
+ * scheduling alternates the two; asynchronous scheduling schedules step k + 1 before it processes the output of step k.
+ * Every rule is one of the real scheduler's (vllm/v1/core/sched), checked against recordings of it in test/golden.
+ */
+export class SchedulerCore {
+	/** Preemptions so far. */
+	preemptions = 0;
+	private readonly config: EngineConfig;
+	private readonly pool: BlockPool;
+	private readonly chains: TokenChains | null;
+	private readonly running: Sequence[] = [];
+	private readonly waiting: WaitingQueue;
+	/** Submitted and not ended, by id. */
+	private readonly open = new Map<string, Sequence>();
+	private readonly watermarkBlocks: number;
+	/** What a last chunk adds while its output is on the way: 1 under asynchronous scheduling. */
+	private readonly placeholder: 0 | 1;
+	private submitted = 0;
+
+	constructor(config: EngineConfig) {
+		this.config = config;
+		const usable = config.numGpuBlocks - 1;
+		this.pool = config.prefixCaching
+			? new CachingBlockPool(usable, config.blockSize)
+			: new CountingBlockPool(usable, config.blockSize);
+		this.chains = config.prefixCaching ? new TokenChains(config.blockSize) : null;
+		this.waiting = new WaitingQueue(config.policy);
+		this.watermarkBlocks = Math.floor(config.watermark * config.numGpuBlocks);
+		this.placeholder = config.asyncScheduling ? 1 : 0;
+	}
+
+	get runningCount(): number {
+		return this.running.length;
+	}
+
+	get waitingCount(): number {
+		return this.waiting.size;
+	}
+
+	/** Requests submitted and not ended. */
+	get openCount(): number {
+		return this.open.size;
+	}
+
+	get usableBlocks(): number {
+		return this.pool.usable;
+	}
+
+	get usedBlocks(): number {
+		return this.pool.usable - this.pool.free;
+	}
+
+	/** @param arrival time or step, never decreasing: orders equal priorities */
+	submit(request: EngineRequest, arrival: number): void {
+		assert(!this.open.has(request.id), `request ${request.id} is already in the engine`);
+		const sequence = new Sequence(
+			request,
+			this.submitted++,
+			arrival,
+			this.config.maxModelLen,
+			this.chains === null ? null : this.chains.chain(request),
+		);
+		this.open.set(sequence.id, sequence);
+		this.waiting.add(sequence);
+	}
+
+	/**
+	 * Ends a request and frees its blocks at once; what a step in flight still produces for it is ignored.
+	 * @returns output tokens it had produced; undefined when it is unknown or has ended
+	 */
+	abort(id: string): number | undefined {
+		const sequence = this.open.get(id);
+		if (sequence === undefined) return undefined;
+		if (sequence.state === 'running') this.running.splice(this.running.indexOf(sequence), 1);
+		this.end(sequence);
+		return sequence.outputTokens;
+	}
+
+	/** Decides the next step into `batch`. A batch without tokens is no step; it may still have preempted. */
+	schedule(batch: StepBatch): void {
+		batch.clear();
+		const { longPrefillTokenThreshold } = this.config;
+		const alone = this.running.length + this.waiting.size <= 1;
+		const mostTokens = longPrefillTokenThreshold > 0 && !alone ? longPrefillTokenThreshold : MANY_TOKENS;
+		this.scheduleRunning(batch, mostTokens);
+		if (batch.preempted.length === 0) this.admitWaiting(batch, mostTokens);
+	}
+
+	/** Hands out the tokens of a step that has run, oldest step first, and ends the sequences that are complete. */
+	processOutput(batch: StepBatch): void {
+		const { count, sequences, yields, finished } = batch;
+		for (let index = 0; index < count; index++) {
+			if (yields[index] === 0) continue;
+			const sequence = sequences[index] as Sequence;
+			if (sequence.state === 'ended') continue;
+			// A preempted sequence has no placeholder left, but keeps the token that was on its way.
+			if (sequence.placeholders > 0) {
+				sequence.placeholders--;
+				const settled = sequence.computed - sequence.placeholders;
+				sequence.tokens++;
+				if (settled >= sequence.nextHashTokens) this.pool.cache(sequence, settled);
+			} else sequence.tokens++;
+			if (sequence.tokens === sequence.endTokens) {
+				this.end(sequence);
+				finished.push(sequence);
+			}
+		}
+		if (finished.length > 0) this.compactRunning();
+	}
+
+	private scheduleRunning(batch: StepBatch, mostTokens: number): void {
+		const { running, placeholder } = this;
+		let budget = this.config.maxNumBatchedTokens;
+		for (let index = 0; index < running.length && budget > 0; ) {
+			const decodes = batch.addQuietDecodes(running, index, budget, placeholder);
+			index += decodes;
+			budget -= decodes;
+			if (index === running.length || budget === 0) return;
+			const sequence = running[index] as Sequence;
+			const expected = sequence.tokens + sequence.placeholders;
+			index++;
+			// Its last output is on the way already.
+			if (sequence.placeholders > 0 && expected >= sequence.foreseenEndTokens) continue;
+			const { computed } = sequence;
+			let granted = expected - computed;
+			if (granted > mostTokens) granted = mostTokens;
+			if (granted > budget) granted = budget;
+			if (granted === 0) continue;
+			const end = computed + granted;
+			while (end > sequence.capacity) {
+				const missing = Math.ceil((end - sequence.capacity) / this.pool.blockSize);
+				if (missing <= this.pool.free) {
+					this.pool.take(sequence, missing);
+					break;
+				}
+				const victim = this.victim();
+				const refund = batch.remove(victim);
+				// As in vLLM the place in the queue moves only with a victim scheduled in this step.
+				if (refund > 0) index--;
+				budget += refund;
+				this.preempt(victim, batch);
+				if (victim === sequence) return;
+			}
+			if (end >= sequence.nextHashTokens) this.pool.cache(sequence, Math.min(end, sequence.tokens));
+			batch.add(sequence, granted, placeholder);
+			budget -= granted;
+		}
+	}
+
+	private admitWaiting(batch: StepBatch, mostTokens: number): void {
+		const { config, pool, running, waiting } = this;
+		let budget = config.maxNumBatchedTokens - batch.tokens;
+		while (budget > 0 && running.length < config.maxNumSeqs) {
+			const sequence = waiting.peek();
+			if (sequence === undefined) return;
+			const hits = pool.match(sequence);
+			const hitTokens = hits * pool.blockSize;
+			const granted = Math.min(sequence.tokens - hitTokens, mostTokens, budget);
+			const end = hitTokens + granted;
+			const room = pool.free - pool.freeMatches - (running.length > 0 ? this.watermarkBlocks : 0);
+			const needed = Math.ceil(end / pool.blockSize) - hits;
+			if (needed > room) return;
+			if (config.reserveFullIsl && Math.ceil(sequence.tokens / pool.blockSize) - hits > room) return;
+			waiting.shift();
+			running.push(sequence);
+			sequence.state = 'running';
+			sequence.computed = hitTokens;
+			sequence.hitTokens = hitTokens;
+			sequence.prefillEnd = sequence.tokens;
+			pool.claimMatches(sequence, hits);
+			pool.take(sequence, needed);
+			if (end >= sequence.nextHashTokens) pool.cache(sequence, end);
+			if (sequence.preemptions > 0) batch.resumed.push(sequence);
+			else {
+				sequence.cachedPromptTokens = hitTokens;
+				batch.admitted.push(sequence);
+			}
+			batch.add(sequence, granted, this.placeholder);
+			budget -= granted;
+		}
+	}
+
+	/** Whom a sequence without room displaces: the last admitted, or the least urgent under the priority policy. */
+	private victim(): Sequence {
+		const { running } = this;
+		let victim = running.at(-1) as Sequence;
+		if (this.config.policy === 'priority')
+			for (const sequence of running) if (compareUrgency(sequence, victim) > 0) victim = sequence;
+		return victim;
+	}
+
+	private preempt(victim: Sequence, batch: StepBatch): void {
+		this.running.splice(this.running.lastIndexOf(victim), 1);
+		this.pool.release(victim);
+		victim.lostEnd = Math.max(victim.lostEnd, victim.computed);
+		victim.computed = 0;
+		victim.placeholders = 0;
+		victim.preemptions++;
+		victim.state = 'waiting';
+		this.preemptions++;
+		batch.preempted.push(victim);
+		this.waiting.putBack(victim);
+	}
+
+	private end(sequence: Sequence): void {
+		if (sequence.state === 'waiting') this.waiting.remove(sequence);
+		this.pool.release(sequence);
+		sequence.state = 'ended';
+		this.open.delete(sequence.id);
+	}
+
+	private compactRunning(): void {
+		const { running } = this;
+		let kept = 0;
+		for (let index = 0; index < running.length; index++) {
+			const sequence = running[index] as Sequence;
+			if (sequence.state === 'running') running[kept++] = sequence;
+		}
+		running.length = kept;
+	}
+}

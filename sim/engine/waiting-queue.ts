@@ -1,0 +1,62 @@
+import type { Sequence } from './sequence.ts';
+
+/** Sequences not admitted yet, or preempted: head first. */
+export class WaitingQueue {
+	private readonly byPriority: boolean;
+	private readonly items: Sequence[] = [];
+	/** Items before it have left; they are cut off now and then, so that taking the head costs O(1). */
+	private head = 0;
+
+	constructor(policy: 'fcfs' | 'priority') {
+		this.byPriority = policy === 'priority';
+	}
+
+	get size(): number {
+		return this.items.length - this.head;
+	}
+
+	peek(): Sequence | undefined {
+		return this.items[this.head];
+	}
+
+	shift(): void {
+		this.head++;
+		if (this.head < 64 || this.head * 2 < this.items.length) return;
+		this.items.splice(0, this.head);
+		this.head = 0;
+	}
+
+	/** A newcomer: last under fcfs, at its place under the priority policy. */
+	add(sequence: Sequence): void {
+		if (this.byPriority) this.insert(sequence);
+		else this.items.push(sequence);
+	}
+
+	/** A preempted sequence: to the very head under fcfs, to its place under the priority policy. */
+	putBack(sequence: Sequence): void {
+		if (this.byPriority) this.insert(sequence);
+		else if (this.head > 0) this.items[--this.head] = sequence;
+		else this.items.unshift(sequence);
+	}
+
+	remove(sequence: Sequence): void {
+		const index = this.items.indexOf(sequence, this.head);
+		if (index >= 0) this.items.splice(index, 1);
+	}
+
+	private insert(sequence: Sequence): void {
+		let low = this.head;
+		let high = this.items.length;
+		while (low < high) {
+			const middle = (low + high) >> 1;
+			if (compareUrgency(this.items[middle] as Sequence, sequence) < 0) low = middle + 1;
+			else high = middle;
+		}
+		this.items.splice(low, 0, sequence);
+	}
+}
+
+/** Negative when `a` goes first under the priority policy: lower number, then earlier arrival, then earlier submission. */
+export function compareUrgency(a: Sequence, b: Sequence): number {
+	return a.priority - b.priority || a.arrival - b.arrival || a.order - b.order;
+}
