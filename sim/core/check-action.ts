@@ -1,0 +1,88 @@
+import type { ReplicaProfile } from '../domain/model.ts';
+import type { Action } from '../domain/scheduler.ts';
+import type { ClusterState } from './cluster-state.ts';
+import { profileOn } from './view.ts';
+
+/**
+ * Whether an action is allowed now.
+ * @returns null when it is, else what is wrong with it; a scheduler that sends such an action has a bug. A start that does not fit in
+ * memory is not among these: it is refused at run time, as the engine refuses it.
+ */
+export function actionFault(
+	state: ClusterState,
+	profiles: readonly ReplicaProfile[],
+	action: Action,
+): string | null {
+	switch (action.type) {
+		case 'start':
+			return startFault(state, profiles, action);
+		case 'sleep':
+			return replicaFault(state, action, ['awake'], true);
+		case 'wake':
+			return replicaFault(state, action, ['asleep-1', 'asleep-2'], false);
+		case 'stop':
+			return replicaFault(state, action, ['loading', 'awake', 'asleep-1', 'asleep-2', 'waking'], true);
+		case 'dispatch':
+			return dispatchFault(state, action);
+		case 'cancel': {
+			const record = state.calls.get(action.call);
+			if (record === undefined) return `call ${action.call} is unknown`;
+			return record.state === 'pending' || record.state === 'dispatched'
+				? null
+				: `call ${action.call} is ${record.state} already`;
+		}
+		case 'settle': {
+			const record = state.queries.get(action.query);
+			if (record === undefined) return `query ${action.query} is unknown`;
+			if (record.settled) return `query ${action.query} is settled already`;
+			return record.decision.verdict === 'accept'
+				? null
+				: `the gate has not accepted the vote of query ${action.query} (verdict: ${record.decision.verdict})`;
+		}
+		case 'replan':
+			return null;
+	}
+}
+
+function startFault(
+	state: ClusterState,
+	profiles: readonly ReplicaProfile[],
+	action: Extract<Action, { type: 'start' }>,
+): string | null {
+	if (state.replicas.has(action.replica)) return `replica ${action.replica} exists already`;
+	if (action.gpus.length === 0) return `replica ${action.replica} names no GPU`;
+	if (new Set(action.gpus).size !== action.gpus.length) return `replica ${action.replica} names a GPU twice`;
+	const unknown = action.gpus.find((gpu) => state.gpu(gpu) === undefined);
+	if (unknown !== undefined) return `GPU ${unknown} is unknown`;
+	if (profileOn(state, profiles, action.model, action.gpus) === undefined)
+		return `model ${action.model} has no profile on ${action.gpus.join('+')}`;
+	return null;
+}
+
+function replicaFault(
+	state: ClusterState,
+	action: Extract<Action, { type: 'sleep' | 'wake' | 'stop' }>,
+	allowed: readonly string[],
+	mustBeDrained: boolean,
+): string | null {
+	const replica = state.replicas.get(action.replica);
+	if (replica === undefined) return `replica ${action.replica} is unknown`;
+	if (!allowed.includes(replica.state))
+		return `cannot ${action.type} replica ${action.replica} while it is ${replica.state}`;
+	if (mustBeDrained && replica.openCalls > 0)
+		return `cannot ${action.type} replica ${action.replica}: ${replica.openCalls} calls have not ended`;
+	return null;
+}
+
+function dispatchFault(state: ClusterState, action: Extract<Action, { type: 'dispatch' }>): string | null {
+	const record = state.calls.get(action.call);
+	if (record === undefined) return `call ${action.call} is unknown or not ready`;
+	if (record.state !== 'pending') return `call ${action.call} is ${record.state}, not pending`;
+	const replica = state.replicas.get(action.replica);
+	if (replica === undefined) return `replica ${action.replica} is unknown`;
+	if (replica.state !== 'awake')
+		return `replica ${action.replica} is ${replica.state}, so call ${action.call} cannot go there`;
+	if (replica.model !== record.call.model)
+		return `call ${action.call} needs model ${record.call.model}, replica ${action.replica} runs ${replica.model}`;
+	return null;
+}

@@ -1,0 +1,70 @@
+import { present } from '../domain/errors.ts';
+import type { GpuId, ModelId, QueryId } from '../domain/ids.ts';
+import type { Cluster, ReplicaProfile } from '../domain/model.ts';
+import type { Plan } from '../domain/plan.ts';
+import { findProfile, type QueryView, type ReplicaView, type View } from '../domain/scheduler.ts';
+import type { TimeUs } from '../domain/units.ts';
+import type { Call, CallRole } from '../domain/work.ts';
+import type { ClusterState, QueryRecord, ReplicaRecord } from './cluster-state.ts';
+
+/**
+ * The wall: what a scheduler may see of the state. Everything handed out is a copy or a list that is never changed afterwards, and
+ * the state behind it holds no true length and no future arrival, so there is nothing to peep at.
+ */
+export function createView(
+	state: ClusterState,
+	profiles: readonly ReplicaProfile[],
+	nowUs: TimeUs,
+	plan: Plan,
+	allArrived: boolean,
+): View {
+	const cluster: Cluster = state.cluster;
+	return {
+		nowUs,
+		plan,
+		cluster,
+		replicas: [...state.replicas.values()].map(replicaView),
+		openExpertCalls: state.openExpertCalls,
+		openQueries: state.openQueries,
+		allArrived,
+		acceptable: [...state.acceptable],
+		pending: (model: ModelId, role: CallRole): readonly Call[] => state.pending.list(model, role),
+		query: (id: QueryId): QueryView => queryView(state, state.query(id)),
+		profile: (model, gpus) => profileOn(state, profiles, model, gpus),
+		freeGpuBytes: (gpu: GpuId) => state.freeGpuBytes(gpu),
+	};
+}
+
+/** Profile of a model over these GPUs; undefined when they are unknown, of mixed types, or the model was not profiled so. */
+export function profileOn(
+	state: ClusterState,
+	profiles: readonly ReplicaProfile[],
+	model: ModelId,
+	gpus: readonly GpuId[],
+): ReplicaProfile | undefined {
+	const first = gpus[0] === undefined ? undefined : state.gpu(gpus[0]);
+	if (first === undefined || gpus.some((gpu) => state.gpu(gpu)?.type !== first.type)) return undefined;
+	return findProfile(profiles, model, first.type, gpus.length);
+}
+
+const replicaView = (replica: ReplicaRecord): ReplicaView => ({
+	id: replica.id,
+	model: replica.model,
+	gpus: replica.gpus,
+	state: replica.state,
+	openCalls: replica.openCalls,
+	dispatched: { ...replica.dispatched },
+});
+
+const queryView = (state: ClusterState, record: QueryRecord): QueryView => ({
+	query: record.query,
+	slots: record.slotCalls.map((id, slotIndex) => ({
+		call: id,
+		model: present(record.query.slots[slotIndex], 'slot model'),
+		state: state.call(id).state,
+		answer: record.answers[slotIndex],
+	})),
+	verdict: record.decision.verdict,
+	aggregatorCall: record.aggregatorCall,
+	settled: record.settled,
+});

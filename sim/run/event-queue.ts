@@ -1,0 +1,57 @@
+import { Heap } from 'heap-js';
+import { assert } from '../domain/errors.ts';
+import type { TimeUs } from '../domain/units.ts';
+
+/**
+ * Order of happenings at the same microsecond. Each rank has a reason; swapping two changes results, which test/run/event-queue.test.ts
+ * and the pinned digests notice.
+ */
+export const EVENT_RANK = {
+	/** A plan that is ready now guides every decision made now. */
+	plan: 0,
+	/** Queries that arrive now are known to every decision made now. */
+	arrival: 1,
+	/** A replica that becomes ready now may be given work now. */
+	replica: 2,
+	/** A step that starts now takes all calls dispatched now, as vLLM drains its input queue before it schedules. */
+	engine: 3,
+	/** Gauges are read after everything else of this instant. */
+	sample: 4,
+} as const;
+
+export type EventRank = (typeof EVENT_RANK)[keyof typeof EVENT_RANK];
+
+interface Entry<T> {
+	readonly timeUs: TimeUs;
+	readonly rank: EventRank;
+	readonly sequence: number;
+	readonly value: T;
+}
+
+/** Future happenings, ordered by (timeUs, rank, order of insertion); no two entries ever tie. */
+export class EventQueue<T> {
+	private readonly heap = new Heap<Entry<T>>(
+		(a, b) => a.timeUs - b.timeUs || a.rank - b.rank || a.sequence - b.sequence,
+	);
+	private sequence = 0;
+	private nowUs: TimeUs = 0;
+
+	/** @param timeUs whole microseconds, not before the last event taken */
+	push(timeUs: TimeUs, rank: EventRank, value: T): void {
+		assert(Number.isInteger(timeUs), `event time ${timeUs} is not a whole number of microseconds`);
+		assert(timeUs >= this.nowUs, `event at ${timeUs} us lies before the clock, ${this.nowUs} us`);
+		this.heap.push({ timeUs, rank, sequence: this.sequence++, value });
+	}
+
+	/** Takes the next event and moves the clock to it; undefined when nothing is left. */
+	pop(): { readonly timeUs: TimeUs; readonly value: T } | undefined {
+		const entry = this.heap.pop();
+		if (entry !== undefined) this.nowUs = entry.timeUs;
+		return entry;
+	}
+
+	/** Time of the next event; Infinity when nothing is left. */
+	nextUs(): TimeUs {
+		return this.heap.peek()?.timeUs ?? Number.POSITIVE_INFINITY;
+	}
+}

@@ -1,0 +1,257 @@
+import { Controller, type Judge } from '../core/controller.ts';
+import { createProblem } from '../core/problem.ts';
+import type { EngineFactory } from '../domain/engine.ts';
+import { assert, PolicyError, present } from '../domain/errors.ts';
+import { type CallId, expertCallId, type QueryId } from '../domain/ids.ts';
+import type { Plan } from '../domain/plan.ts';
+import { type CallFinished, RUN_LOG_FORMAT, type RunRecord } from '../domain/run-log.ts';
+import type { Forecaster, Scheduler } from '../domain/scheduler.ts';
+import type { Setup } from '../domain/setup.ts';
+import { type TimeUs, usFromSeconds } from '../domain/units.ts';
+import type { Gate } from '../domain/work.ts';
+import { createEngine } from '../engine/index.ts';
+import { EVENT_RANK, EventQueue } from './event-queue.ts';
+import { createForecaster } from './forecaster.ts';
+import { type Pending, SimulatedExecutor } from './simulated-executor.ts';
+
+export interface SimulateOptions {
+	/** Version of the program, for the log. */
+	readonly version: string;
+	/** Receives every record of the run log, in order. */
+	readonly onRecord: (record: RunRecord) => void;
+	/** Lower bound on the makespan, in seconds, for the calls that the run made. */
+	readonly bound?: (calls: readonly CallFinished[]) => number;
+	/** When aborted, the run ends with a `run-ended` record that says `interrupted`. */
+	readonly signal?: AbortSignal;
+	/** Called now and then with the share of queries settled, 0 to 1. */
+	readonly onProgress?: (share: number) => void;
+}
+
+export interface RunOutcome {
+	readonly status: 'complete' | 'interrupted';
+	readonly endUs: TimeUs;
+	readonly plan: Plan;
+	readonly failedCalls: number;
+}
+
+/** Events between two looks at the outside world (abort, progress): about every 10 to 50 ms. */
+const EVENTS_PER_SLICE = 20_000;
+
+/** Far above what any instant can need: a few events for each call of a million. */
+const MAX_EVENTS_AT_ONCE = 10_000_000;
+
+/**
+ * One simulated run: plan, then events in order until every query is settled and every engine is quiet. Deterministic: equal setup,
+ * scheduler, gate and version give equal records.
+ * @throws PolicyError when the scheduler breaks its contract or leaves work undone
+ */
+export async function simulate(
+	setup: Setup,
+	scheduler: Scheduler,
+	gate: Gate,
+	options: SimulateOptions,
+): Promise<RunOutcome> {
+	return new SimulatedRun(setup, scheduler, gate, options).run();
+}
+
+class SimulatedRun {
+	private readonly setup: Setup;
+	private readonly scheduler: Scheduler;
+	private readonly options: SimulateOptions;
+	private readonly queue = new EventQueue<Pending>();
+	private readonly executor: SimulatedExecutor;
+	private readonly controller: Controller;
+	private readonly forecaster: Forecaster;
+	private readonly finished: CallFinished[] = [];
+	private failedCalls = 0;
+	private nowUs: TimeUs = 0;
+	private lastRecordUs: TimeUs = 0;
+	private hasPlan = false;
+	private arrivedQueries = 0;
+	private replanAsked = false;
+	private eventsAtOnce = 0;
+
+	constructor(setup: Setup, scheduler: Scheduler, gate: Gate, options: SimulateOptions) {
+		this.setup = setup;
+		this.scheduler = scheduler;
+		this.options = options;
+		const factory: EngineFactory = (config, step) => createEngine(setup.engineMode, config, step);
+		this.forecaster = createForecaster(setup, factory);
+		const slotCounts = new Map(setup.queries.map((query) => [query.id, query.slots.length]));
+		this.executor = new SimulatedExecutor({
+			truth: setup.truth,
+			createEngine: factory,
+			sampleUs: Math.max(1, usFromSeconds(setup.sampleSeconds)),
+			queue: this.queue,
+			nowUs: () => this.nowUs,
+			slotCount: (call) => present(slotCounts.get(call.query), `query ${call.query}`),
+		});
+		this.controller = new Controller({
+			setup,
+			scheduler,
+			gate,
+			executor: this.executor,
+			judge: createJudge(setup, slotCounts),
+			write: (record) => this.write(record),
+			onReplan: () => {
+				this.replanAsked = true;
+			},
+		});
+		this.write(runStarted(setup, scheduler, gate, options.version));
+	}
+
+	async run(): Promise<RunOutcome> {
+		const { setup, scheduler, options, queue } = this;
+		const plan = await scheduler.plan(createProblem(setup, this.forecaster));
+		// Deciding costs time too: queries arrive and wait while the plan's charged time passes.
+		queue.push(usFromSeconds(plan.evidence.solveSeconds), EVENT_RANK.plan, { kind: 'plan', plan });
+		this.streamArrival();
+
+		let sliceEvents = 0;
+		for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+			this.watchClock(next.timeUs);
+			this.nowUs = next.timeUs;
+			if (this.handle(next.value)) this.controller.decide(this.nowUs);
+			if (this.replanAsked) await this.replan();
+			if (++sliceEvents < EVENTS_PER_SLICE) continue;
+			sliceEvents = 0;
+			options.onProgress?.(this.settledShare());
+			await new Promise((resolve) => setImmediate(resolve));
+			if (options.signal?.aborted) return this.end('interrupted', plan);
+		}
+		const { openQueries } = this.controller.state;
+		if (openQueries > 0)
+			throw new PolicyError(
+				scheduler.name,
+				`left ${openQueries} of ${setup.queries.length} queries unsettled: nothing runs and nothing was asked for`,
+			);
+		return this.end('complete', plan);
+	}
+
+	/** @returns whether the scheduler should be asked */
+	private handle(pending: Pending): boolean {
+		switch (pending.kind) {
+			case 'plan':
+				this.controller.setPlan(pending.plan, this.nowUs);
+				this.hasPlan = true;
+				return this.arrivedQueries > 0;
+			case 'arrival':
+				this.arrive();
+				return this.hasPlan;
+			case 'happening':
+				if (this.executor.isOvertaken(pending)) return false;
+				this.controller.apply(pending.event);
+				return pending.event.kind !== 'engine-active';
+			case 'engine': {
+				const events = this.executor.advance(pending.replica, pending.version);
+				for (const event of events) this.controller.apply(event);
+				return events.length > 0;
+			}
+			case 'sample': {
+				const event = this.executor.sample(pending.replica);
+				if (event !== null) this.controller.apply(event);
+				return false;
+			}
+		}
+	}
+
+	/** All queries of one instant arrive before anything is decided; the next arrival alone waits in the queue. */
+	private arrive(): void {
+		const { queries } = this.setup;
+		for (let next = queries[this.arrivedQueries]; next !== undefined; next = queries[this.arrivedQueries]) {
+			if (next.arrivalUs > this.nowUs) break;
+			this.arrivedQueries++;
+			this.controller.arrive(next, this.nowUs, this.arrivedQueries === queries.length);
+		}
+		this.streamArrival();
+	}
+
+	private streamArrival(): void {
+		const next = this.setup.queries[this.arrivedQueries];
+		if (next !== undefined) this.queue.push(next.arrivalUs, EVENT_RANK.arrival, { kind: 'arrival' });
+	}
+
+	/** Plans what is left as it stands now; the new plan holds after its charged time, and the run goes on meanwhile. */
+	private async replan(): Promise<void> {
+		this.replanAsked = false;
+		const left = [...this.controller.state.queries.values()].filter((record) => !record.settled);
+		const isPending = (id: CallId): boolean => this.controller.state.call(id).state === 'pending';
+		const problem = createProblem(this.setup, this.forecaster, {
+			queries: left.map((record) => record.query),
+			expertCalls: left.flatMap((record) =>
+				record.slotCalls.filter(isPending).map((id) => this.controller.state.call(id).call),
+			),
+		});
+		const plan = await this.scheduler.plan(problem);
+		const readyUs = this.nowUs + usFromSeconds(plan.evidence.solveSeconds);
+		this.queue.push(readyUs, EVENT_RANK.plan, { kind: 'plan', plan });
+	}
+
+	private end(status: RunOutcome['status'], plan: Plan): RunOutcome {
+		const { bound } = this.options;
+		const lowerBoundUs =
+			status === 'complete' && bound !== undefined ? usFromSeconds(bound(this.finished)) : null;
+		// The clock may have run on to a gauge reading that found its engine at rest: the run ended with its last happening.
+		const endUs = this.lastRecordUs;
+		this.write({ type: 'run-ended', timeUs: endUs, status, lowerBoundUs });
+		return { status, endUs, plan, failedCalls: this.failedCalls };
+	}
+
+	private write(record: RunRecord): void {
+		this.lastRecordUs = record.timeUs;
+		if (record.type === 'call-finished') this.finished.push(record);
+		else if (record.type === 'call-failed') this.failedCalls++;
+		this.options.onRecord(record);
+	}
+
+	/** A clock that stands still for ever is somebody's bug; better to stop than to hang. */
+	private watchClock(timeUs: TimeUs): void {
+		this.eventsAtOnce = timeUs === this.nowUs ? this.eventsAtOnce + 1 : 0;
+		assert(this.eventsAtOnce < MAX_EVENTS_AT_ONCE, `the clock stands still at ${timeUs} us`);
+	}
+
+	private settledShare(): number {
+		const total = this.setup.queries.length;
+		const open = this.controller.state.openQueries + total - this.arrivedQueries;
+		return 1 - open / total;
+	}
+}
+
+function runStarted(setup: Setup, scheduler: Scheduler, gate: Gate, version: string): RunRecord {
+	return {
+		type: 'run-started',
+		timeUs: 0,
+		format: RUN_LOG_FORMAT,
+		version,
+		experiment: setup.name,
+		scheduler: scheduler.name,
+		gate: gate.name,
+		seed: setup.seed,
+		engineMode: setup.engineMode,
+		world: 'simulated',
+		gpus: setup.cluster.gpus.map(({ id, type, host }) => ({ gpu: id, type, host })),
+		models: setup.models.map(({ id, modelClass }) => ({ model: id, modelClass })),
+		queryCount: setup.queries.length,
+	};
+}
+
+function createJudge(setup: Setup, slotCounts: ReadonlyMap<QueryId, number>): Judge {
+	const { aggregator, models } = setup;
+	const aggregatorLimitTokens =
+		models.find((model) => model.id === aggregator?.model)?.outputLimitTokens ?? Number.POSITIVE_INFINITY;
+	return {
+		isCorrect: (query, answer) => answer === setup.truth.query(query).correctAnswer,
+		aggregateAllCorrect(query) {
+			if (aggregator === null) return null;
+			const slotCount = present(slotCounts.get(query), `query ${query}`);
+			const answers = Array.from({ length: slotCount }, (_, slotIndex) => {
+				const call = setup.truth.call(expertCallId(query, slotIndex));
+				return call.truncated ? null : call.answer;
+			});
+			const truth = setup.truth.query(query);
+			// An aggregator whose output is cut gives no answer either.
+			if (truth.aggregatorOutputTokens >= aggregatorLimitTokens) return false;
+			return truth.aggregatorAnswer(answers) === truth.correctAnswer;
+		},
+	};
+}

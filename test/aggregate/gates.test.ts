@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { createGate, gateNames } from '../../sim/aggregate/gates.ts';
+import { UsageError } from '../../sim/domain/errors.ts';
+
+describe('gates', () => {
+	it.each([
+		['never', ['A', 'A', 'A'], 'aggregate'],
+		['unanimous', ['A', 'A', 'A'], 'accept'],
+		['unanimous', ['A', 'A', 'B'], 'aggregate'],
+		['unanimous', ['A', 'A', null], 'aggregate'],
+		['unanimous', [null, null, null], 'aggregate'],
+		['majority', ['A', 'A', 'A'], 'accept'],
+		['majority', ['B', 'A', 'B'], 'accept'],
+		['majority', ['B', 'B', null], 'accept'],
+		['majority', ['A', 'B', 'C'], 'aggregate'],
+		['majority', ['A', null, null], 'aggregate'],
+		['majority', [null, null, null], 'aggregate'],
+		['majority', ['A', 'A', 'B', 'B'], 'aggregate'],
+		['majority', ['A', 'A', 'A', 'B', 'B', 'B'], 'aggregate'],
+	] as const)('%s on %j says %s', (name, answers, verdict) => {
+		expect(createGate(name).decide(answers).verdict).toBe(verdict);
+	});
+
+	it('meets two thirds exactly for every number of slots, where floating point would not', () => {
+		for (let slots = 1; slots <= 300; slots++) {
+			const needed = Math.ceil((2 * slots) / 3 - 1e-12);
+			const answers = (agreeing: number): string[] =>
+				Array.from({ length: slots }, (_, i) => (i < agreeing ? 'A' : `other${i}`));
+			expect(createGate('majority').decide(answers(needed)).verdict).toBe('accept');
+			if (needed > 1) expect(createGate('majority').decide(answers(needed - 1)).verdict).toBe('aggregate');
+		}
+	});
+
+	it('stays open while an answer is missing, and then answers with the plurality', () => {
+		for (const name of gateNames) {
+			expect(createGate(name).decide(['A', undefined, 'A'])).toEqual({ verdict: 'open', answer: null });
+			expect(createGate(name).decide(['A', 'B', 'A']).answer).toBe('A');
+		}
+	});
+
+	it('refuses an unknown name', () => {
+		expect(() => createGate('majorty')).toThrow(UsageError);
+		expect(() => createGate('majorty')).toThrow(/never, unanimous, majority.*majorty/);
+	});
+});

@@ -1,0 +1,280 @@
+import { describe, expect, it } from 'vitest';
+import { createGate } from '../../sim/aggregate/gates.ts';
+import { Controller } from '../../sim/core/controller.ts';
+import type { Executor, ExecutorEvent } from '../../sim/core/executor.ts';
+import { PolicyError } from '../../sim/domain/errors.ts';
+import { callId, gpuId, modelId, queryId, replicaId } from '../../sim/domain/ids.ts';
+import type { Plan } from '../../sim/domain/plan.ts';
+import type { RunRecord } from '../../sim/domain/run-log.ts';
+import type { Action, View } from '../../sim/domain/scheduler.ts';
+import { type SmallSetup, smallSetup } from '../support/setup-builder.ts';
+
+const PLAN: Plan = {
+	scheduler: 'scripted',
+	sessions: [],
+	evidence: {
+		objectiveSeconds: 0,
+		boundSeconds: null,
+		gap: null,
+		status: 'none',
+		solveSeconds: 0,
+		fallback: null,
+		reproducible: true,
+	},
+	details: {},
+};
+
+/** A controller whose scheduler does what the test says and whose executor only takes notes. */
+function scripted(small: SmallSetup, gate = 'majority') {
+	const setup = smallSetup(small);
+	const records: RunRecord[] = [];
+	const orders: string[] = [];
+	let actions: readonly Action[] = [];
+	let seen: View | null = null;
+	const executor: Executor = {
+		start: ({ replica }) => orders.push(`start ${replica}`),
+		stop: (replica) => orders.push(`stop ${replica}`),
+		sleep: (replica, level) => orders.push(`sleep ${replica} ${level}`),
+		wake: (replica) => orders.push(`wake ${replica}`),
+		dispatch: (call, replica) => orders.push(`dispatch ${call.id} ${replica}`),
+		cancel: (call) => orders.push(`cancel ${call}`),
+	};
+	const controller = new Controller({
+		setup,
+		gate: createGate(gate),
+		executor,
+		scheduler: {
+			name: 'scripted',
+			plan: async () => PLAN,
+			decide: (view) => {
+				seen = view;
+				return actions;
+			},
+		},
+		judge: { isCorrect: (_, answer) => answer === 'A', aggregateAllCorrect: () => null },
+		write: (record) => records.push(record),
+		onReplan: () => orders.push('replan'),
+	});
+	controller.setPlan(PLAN, 0);
+	setup.queries.forEach((query, i) => {
+		controller.arrive(query, 0, i === setup.queries.length - 1);
+	});
+	let nowUs = 0;
+	return {
+		records,
+		orders,
+		controller,
+		act: (...next: Action[]): void => {
+			actions = next;
+			controller.decide(nowUs);
+		},
+		view: (): View => {
+			actions = [];
+			controller.decide(nowUs);
+			if (seen === null) throw new Error('decide was not called');
+			return seen;
+		},
+		happen: (event: WithoutTime<ExecutorEvent>): void => {
+			nowUs++;
+			controller.apply({ ...event, timeUs: nowUs } as ExecutorEvent);
+		},
+		finish: (call: string, answer: string | null): void => {
+			nowUs++;
+			controller.apply({
+				kind: 'call-ended',
+				timeUs: nowUs,
+				call: callId(call),
+				replica: replicaId('r'),
+				outcome: { kind: 'finished', outputTokens: 30, answerTokens: 7, finishReason: 'stop', answer },
+				work: {
+					startedUs: 0,
+					firstTokenUs: 0,
+					cachedPromptTokens: 0,
+					recomputedTokens: 0,
+					preemptions: 0,
+					outputTokens: 30,
+				},
+			});
+		},
+	};
+}
+
+type WithoutTime<T> = T extends unknown ? Omit<T, 'timeUs'> : never;
+
+const oneQuery: SmallSetup = {
+	queries: [
+		{
+			calls: [
+				{ model: 'm', outputTokens: 30 },
+				{ model: 'm', outputTokens: 30 },
+				{ model: 'm', outputTokens: 30 },
+			],
+		},
+	],
+};
+const start = (id: string, model: string, ...gpus: string[]): Action => ({
+	type: 'start',
+	replica: replicaId(id),
+	model: modelId(model),
+	gpus: gpus.map(gpuId),
+});
+const dispatch = (call: string, replica = 'r'): Action => ({
+	type: 'dispatch',
+	call: callId(call),
+	replica: replicaId(replica),
+});
+
+/** The three calls of q0 on a replica that is awake. */
+function running(gate?: string) {
+	const run = scripted(oneQuery, gate);
+	run.act(start('r', 'm', 'gpu0'));
+	run.happen({ kind: 'replica-awake', replica: replicaId('r') });
+	run.act(dispatch('q0/0'), dispatch('q0/1'), dispatch('q0/2'));
+	return run;
+}
+
+describe('Controller', () => {
+	it('settles by vote when the gate accepts, and only then', () => {
+		const run = running('majority');
+		run.finish('q0/0', 'A');
+		expect(() => run.act({ type: 'settle', query: queryId('q0') })).toThrow(PolicyError);
+		run.finish('q0/1', 'B');
+		run.finish('q0/2', 'A');
+		expect(run.view().acceptable).toEqual(['q0']);
+		run.act({ type: 'settle', query: queryId('q0') });
+		expect(run.records.at(-1)).toMatchObject({
+			type: 'query-settled',
+			by: 'vote',
+			answer: 'A',
+			correct: true,
+		});
+		expect(run.view()).toMatchObject({ openQueries: 0, openExpertCalls: 0, acceptable: [] });
+	});
+
+	it('makes the aggregator call when the gate does not accept, with the prompt that the answers imply', () => {
+		const run = running('unanimous');
+		for (const [slot, answer] of [...'AAB'].entries()) run.finish(`q0/${slot}`, answer);
+		const [call] = run.view().pending(modelId('agg'), 'aggregator');
+		// 10 + 2 an answer + 7 tokens read of each of three answers + a question of 20.
+		expect(call).toMatchObject({ id: 'q0/agg', promptTokens: 10 + 6 + 21 + 20, role: 'aggregator' });
+		expect(run.records.at(-1)).toMatchObject({ type: 'aggregation-needed', query: 'q0' });
+	});
+
+	it('lets the vote stand where there is no aggregator', () => {
+		const run = scripted({ ...oneQuery, aggregator: null }, 'never');
+		run.act(start('r', 'm', 'gpu0'));
+		run.happen({ kind: 'replica-awake', replica: replicaId('r') });
+		run.act(dispatch('q0/0'), dispatch('q0/1'), dispatch('q0/2'));
+		for (const [slot, answer] of [...'BAB'].entries()) run.finish(`q0/${slot}`, answer);
+		run.act({ type: 'settle', query: queryId('q0') });
+		expect(run.records.at(-1)).toMatchObject({
+			type: 'query-settled',
+			by: 'vote',
+			answer: 'B',
+			correct: false,
+		});
+	});
+
+	it('counts a cancelled call as an answer that failed, whether it was started or not', () => {
+		const run = scripted(oneQuery, 'majority');
+		run.act(start('r', 'm', 'gpu0'));
+		run.happen({ kind: 'replica-awake', replica: replicaId('r') });
+		run.act(dispatch('q0/0'), dispatch('q0/1'));
+		run.finish('q0/0', 'A');
+		run.act({ type: 'cancel', call: callId('q0/2') }, { type: 'cancel', call: callId('q0/1') });
+		expect(run.records.at(-1)).toMatchObject({ type: 'call-cancelled', call: 'q0/2', replica: null });
+		expect(run.orders.at(-1)).toBe('cancel q0/1');
+		expect(() => run.act({ type: 'cancel', call: callId('q0/1') })).toThrow(/cancelling already/);
+		run.happen({
+			kind: 'call-ended',
+			call: callId('q0/1'),
+			replica: replicaId('r'),
+			outcome: { kind: 'cancelled' },
+			work: null,
+		});
+		expect(run.view().query(queryId('q0'))).toMatchObject({ verdict: 'aggregate' });
+	});
+
+	it('refuses a start that does not fit, as an event and not as a fault', () => {
+		const run = running();
+		run.act(start('r2', 'm', 'gpu0'));
+		expect(run.records.at(-1)).toMatchObject({ type: 'start-refused', replica: 'r2' });
+		expect(run.view().replicas.map((replica) => replica.id)).toEqual(['r']);
+	});
+
+	it('frees the memory of a replica only once it has stopped', () => {
+		const run = scripted(oneQuery);
+		run.act(start('r', 'm', 'gpu0'));
+		run.act({ type: 'stop', replica: replicaId('r') });
+		run.act(start('r2', 'm', 'gpu0'));
+		expect(run.records.at(-1)?.type).toBe('start-refused');
+		run.happen({ kind: 'replica-stopped', replica: replicaId('r') });
+		run.act(start('r2', 'm', 'gpu0'));
+		expect(run.records.at(-1)).toMatchObject({ type: 'replica-changed', replica: 'r2', state: 'loading' });
+	});
+
+	it('gives the memory of a sleeping replica to others, and refuses to wake it while they have it', () => {
+		const run = scripted(oneQuery);
+		run.act(start('r', 'm', 'gpu0'));
+		run.happen({ kind: 'replica-awake', replica: replicaId('r') });
+		run.act({ type: 'sleep', replica: replicaId('r'), level: 1 });
+		run.happen({ kind: 'replica-asleep', replica: replicaId('r'), level: 1 });
+		run.act(start('r2', 'm', 'gpu0'));
+		expect(run.records.at(-1)).toMatchObject({ type: 'replica-changed', replica: 'r2', state: 'loading' });
+		run.act({ type: 'wake', replica: replicaId('r') });
+		expect(run.records.at(-1)).toMatchObject({ type: 'start-refused', replica: 'r' });
+		// Stopping a sleeper never takes memory that it had given away.
+		run.act({ type: 'stop', replica: replicaId('r') });
+		expect(run.view().freeGpuBytes(gpuId('gpu0'))).toBe(80e9 - 72e9 - 1.5 * 1024 ** 3);
+	});
+
+	it.each<[string, Action, RegExp]>([
+		['an unknown GPU', start('x', 'm', 'gpu9'), /GPU gpu9 is unknown/],
+		['a GPU twice', start('x', 'm', 'gpu0', 'gpu0'), /twice/],
+		['a model without a profile', start('x', 'other', 'gpu0'), /no profile/],
+		['a replica name again', start('r', 'm', 'gpu1'), /exists already/],
+		['an unknown replica', { type: 'wake', replica: replicaId('nobody') }, /nobody is unknown/],
+		['a call twice', dispatch('q0/0'), /is dispatched, not pending/],
+		['an unknown call', dispatch('q9/0'), /q9\/0 is unknown/],
+		['stopping a replica at work', { type: 'stop', replica: replicaId('r') }, /3 calls have not ended/],
+		['sleeping at work', { type: 'sleep', replica: replicaId('r'), level: 1 }, /3 calls have not ended/],
+		['waking an awake one', { type: 'wake', replica: replicaId('r') }, /while it is awake/],
+		['settling an open query', { type: 'settle', query: queryId('q0') }, /has not accepted/],
+	])('finds fault with %s', (_, action, message) => {
+		const run = running();
+		expect(() => run.act(action)).toThrow(message);
+		expect(() => run.act(action)).toThrow(PolicyError);
+	});
+
+	it('refuses work for a replica that loads or runs another model', () => {
+		const run = scripted({
+			queries: [
+				{
+					calls: [
+						{ model: 'm', outputTokens: 1 },
+						{ model: 'n', outputTokens: 1 },
+					],
+				},
+			],
+		});
+		run.act(start('r', 'm', 'gpu0'));
+		expect(() => run.act(dispatch('q0/0'))).toThrow(/is loading/);
+		run.happen({ kind: 'replica-awake', replica: replicaId('r') });
+		expect(() => run.act(dispatch('q0/1'))).toThrow(/needs model n/);
+	});
+
+	it('shows a view in which nothing can be changed from outside and no truth stands', () => {
+		const run = running();
+		const view = run.view();
+		const text = JSON.stringify({
+			...view,
+			pending: view.pending(modelId('m'), 'expert'),
+			query: view.query(queryId('q0')),
+		});
+		expect(text).not.toMatch(/outputTokens"|correct|truth/i);
+		const before = run.view().replicas;
+		(view.replicas as unknown[]).length = 0;
+		expect(run.view().replicas).toEqual(before);
+		expect(() => (view.pending(modelId('m'), 'expert') as unknown[]).push(1)).toThrow();
+	});
+});

@@ -1,0 +1,43 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { EVENT_RANK, EventQueue, type EventRank } from '../../sim/run/event-queue.ts';
+
+const ranks = Object.values(EVENT_RANK);
+
+describe('EventQueue', () => {
+	it('comes out in the order of (time, rank, insertion), as a stable sort would have it', () => {
+		const entry = fc.record({ timeUs: fc.integer({ min: 0, max: 5 }), rank: fc.constantFrom(...ranks) });
+		fc.assert(
+			fc.property(fc.array(entry, { maxLength: 60 }), (entries) => {
+				const queue = new EventQueue<number>();
+				entries.forEach(({ timeUs, rank }, i) => {
+					queue.push(timeUs, rank as EventRank, i);
+				});
+				const expected = entries
+					.map(({ timeUs, rank }, i) => ({ timeUs, rank, i }))
+					.sort((a, b) => a.timeUs - b.timeUs || a.rank - b.rank);
+				for (const { timeUs, i } of expected) expect(queue.pop()).toMatchObject({ timeUs, value: i });
+				expect(queue.pop()).toBeUndefined();
+				expect(queue.nextUs()).toBe(Number.POSITIVE_INFINITY);
+			}),
+			{ seed: 2, numRuns: 200 },
+		);
+	});
+
+	it('ranks of one instant: plan, arrival, replica, engine, sample', () => {
+		const queue = new EventQueue<string>();
+		for (const name of ['sample', 'engine', 'replica', 'arrival', 'plan'] as const)
+			queue.push(7, EVENT_RANK[name], name);
+		const names = Array.from({ length: 5 }, () => queue.pop()?.value);
+		expect(names).toEqual(['plan', 'arrival', 'replica', 'engine', 'sample']);
+	});
+
+	it('never goes back in time and keeps whole microseconds', () => {
+		const queue = new EventQueue<string>();
+		queue.push(10, EVENT_RANK.engine, 'a');
+		queue.pop();
+		expect(() => queue.push(9, EVENT_RANK.engine, 'b')).toThrow(/before the clock/);
+		expect(() => queue.push(10.5, EVENT_RANK.engine, 'b')).toThrow(/whole number/);
+		expect(() => queue.push(Number.NaN, EVENT_RANK.engine, 'b')).toThrow(/whole number/);
+	});
+});

@@ -1,0 +1,258 @@
+/** Laws that every run keeps, whatever its workload and its scheduler, checked on the run log alone. */
+import { createGate } from '../../sim/aggregate/index.ts';
+import { type CallId, expertCallId, type GpuId, type QueryId, type ReplicaId } from '../../sim/domain/ids.ts';
+import type { RunRecord } from '../../sim/domain/run-log.ts';
+import { findProfile, type ReplicaState } from '../../sim/domain/scheduler.ts';
+import type { Setup } from '../../sim/domain/setup.ts';
+import type { Answer } from '../../sim/domain/work.ts';
+import { gpuTimeline, gpuTimes, IDLE_CAUSES } from '../../sim/report/gpu-time.ts';
+
+/** Least that a sleeping engine keeps on its GPU: 1 to 2 GiB are published for vLLM's sleep mode. */
+const SLEEPING_GPU_BYTES = 1024 ** 3;
+
+const nextStates: Readonly<Record<ReplicaState | 'new', readonly ReplicaState[]>> = {
+	new: ['loading'],
+	loading: ['awake', 'stopping', 'failed'],
+	awake: ['falling-asleep', 'stopping', 'failed'],
+	'falling-asleep': ['asleep-1', 'asleep-2', 'failed'],
+	'asleep-1': ['waking', 'stopping', 'failed'],
+	'asleep-2': ['waking', 'stopping', 'failed'],
+	waking: ['awake', 'stopping', 'failed'],
+	stopping: ['stopped', 'failed'],
+	stopped: [],
+	failed: [],
+};
+
+/** @returns one line per breach; empty for a lawful run that is complete */
+export function lawBreaches(records: readonly RunRecord[], setup: Setup): readonly string[] {
+	return [
+		...clockBreaches(records),
+		...queryBreaches(records, setup),
+		...callBreaches(records, setup),
+		...replicaBreaches(records, setup),
+		...engineBreaches(records),
+		...idleBreaches(records),
+	];
+}
+
+function clockBreaches(records: readonly RunRecord[]): string[] {
+	const breaches: string[] = [];
+	records.forEach(({ type, timeUs }, index) => {
+		const before = records[index - 1]?.timeUs ?? 0;
+		if (!Number.isSafeInteger(timeUs)) breaches.push(`${type}: time ${timeUs} is not whole`);
+		if (timeUs < before) breaches.push(`${type}: the clock went back from ${before} to ${timeUs}`);
+		if ((index === 0) !== (type === 'run-started')) breaches.push(`record ${index} is ${type}`);
+		if ((index === records.length - 1) !== (type === 'run-ended'))
+			breaches.push(`record ${index} is ${type}`);
+	});
+	return breaches;
+}
+
+/** Each query arrives once, not early; is settled once, by a vote that its gate accepts or by its aggregator. */
+function queryBreaches(records: readonly RunRecord[], setup: Setup): string[] {
+	const breaches: string[] = [];
+	const answers = answersBySlot(records, setup);
+	const aggregated = new Map(
+		records.flatMap((record) => (record.type === 'aggregation-needed' ? [[record.query, record.call]] : [])),
+	);
+	for (const query of setup.queries) {
+		const about = records.filter((record) => 'query' in record && record.query === query.id);
+		const arrivals = about.filter(({ type }) => type === 'query-arrived');
+		const ends = about.filter((record) => record.type === 'query-settled');
+		if (arrivals.length !== 1 || about[0]?.type !== 'query-arrived')
+			breaches.push(`query ${query.id}: arrived ${arrivals.length} times, or after something else`);
+		if ((arrivals[0]?.timeUs ?? 0) < query.arrivalUs) breaches.push(`query ${query.id}: arrived early`);
+		const [end] = ends;
+		if (ends.length !== 1 || end === undefined) {
+			breaches.push(`query ${query.id}: settled ${ends.length} times`);
+			continue;
+		}
+		const own = answers.get(query.id) ?? [];
+		const { verdict, answer } = createGate(setup.gate).decide(own);
+		const byVote = verdict === 'accept' || setup.aggregator === null;
+		if (byVote !== (end.by === 'vote'))
+			breaches.push(`query ${query.id}: settled by ${end.by}, gate says ${verdict}`);
+		if (byVote && end.answer !== answer)
+			breaches.push(`query ${query.id}: answer ${end.answer}, vote ${answer}`);
+		if (byVote === aggregated.has(query.id))
+			breaches.push(`query ${query.id}: aggregation asked for against its gate`);
+		if (end.correct !== (end.answer === setup.truth.query(query.id).correctAnswer))
+			breaches.push(`query ${query.id}: judged wrongly`);
+	}
+	return breaches;
+}
+
+/** Each call is dispatched at most once, ends exactly once, in order, on one replica that is awake; parents before children. */
+function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
+	const breaches: string[] = [];
+	const states = new Map<ReplicaId, { state: ReplicaState; model: string; open: number }>();
+	const calls = new Map<CallId, { replica: ReplicaId | null; dispatchedUs: number; ended: boolean }>();
+	const openExperts = new Map<QueryId, number>();
+	const limit = new Map(setup.models.map(({ id, outputLimitTokens }) => [id, outputLimitTokens]));
+	for (const record of records) {
+		const bad = (what: string): void => {
+			breaches.push(`${record.type} at ${record.timeUs}: ${what}`);
+		};
+		if (record.type === 'query-arrived') {
+			openExperts.set(record.query, record.slots.length);
+			record.slots.forEach((_, slotIndex) => {
+				calls.set(expertCallId(record.query, slotIndex), { replica: null, dispatchedUs: 0, ended: false });
+			});
+		} else if (record.type === 'aggregation-needed') {
+			if (calls.has(record.call)) bad(`${record.call} was asked for before`);
+			if (openExperts.get(record.query) !== 0) bad(`${record.call} before its experts have ended`);
+			calls.set(record.call, { replica: null, dispatchedUs: 0, ended: false });
+		} else if (record.type === 'replica-changed') {
+			const open = states.get(record.replica)?.open ?? 0;
+			if (open > 0 && record.state !== 'failed') bad(`${record.replica} has ${open} open calls`);
+			states.set(record.replica, { state: record.state, model: record.model, open });
+		} else if (record.type === 'call-dispatched') {
+			const call = calls.get(record.call);
+			const replica = states.get(record.replica);
+			if (call === undefined || call.ended || call.replica !== null) bad(`${record.call} may not start`);
+			if (replica?.state !== 'awake' || replica.model !== record.model)
+				bad(`${record.call} of ${record.model} on ${record.replica}: ${replica?.model} is ${replica?.state}`);
+			if (replica) replica.open++;
+			calls.set(record.call, { replica: record.replica, dispatchedUs: record.timeUs, ended: false });
+		} else if (isEnd(record)) {
+			const call = calls.get(record.call);
+			if (call === undefined || call.ended) bad(`${record.call} is unknown or ended before`);
+			if (call?.replica !== record.replica)
+				bad(`${record.call} ran on ${call?.replica}, not ${record.replica}`);
+			const replica = record.replica === null ? undefined : states.get(record.replica);
+			if (replica) replica.open--;
+			if (call) call.ended = true;
+			if (record.role === 'expert') openExperts.set(record.query, (openExperts.get(record.query) ?? 0) - 1);
+			if (record.type !== 'call-finished') continue;
+			const times = [call?.dispatchedUs ?? 0, record.startedUs, record.firstTokenUs, record.timeUs];
+			if (times.some((time, i) => time < (times[i - 1] ?? 0)))
+				bad(`${record.call}: times ${times.join(', ')}`);
+			if (record.outputTokens < 1 || record.outputTokens > (limit.get(record.model) ?? 0))
+				bad(`${record.call}: ${record.outputTokens} output tokens`);
+			if (record.finishReason === 'length' && record.answer !== null)
+				bad(`${record.call}: cut, yet it answered`);
+		}
+	}
+	for (const [id, { ended }] of calls) if (!ended) breaches.push(`call ${id} never ended`);
+	return breaches;
+}
+
+/** Replicas go through their states in order, as long as their profiles say, and never hold more memory than there is. */
+function replicaBreaches(records: readonly RunRecord[], setup: Setup): string[] {
+	const breaches: string[] = [];
+	const gpus = new Map(setup.cluster.gpus.map((gpu) => [gpu.id, gpu]));
+	const standing = new Map<
+		ReplicaId,
+		{ state: ReplicaState; sinceUs: number; gpus: readonly GpuId[]; bytes: number }
+	>();
+	for (const record of records) {
+		if (record.type !== 'replica-changed') continue;
+		const before = standing.get(record.replica);
+		const bad = (what: string): void => {
+			breaches.push(`${record.replica} at ${record.timeUs}: ${what}`);
+		};
+		if (!nextStates[before?.state ?? 'new'].includes(record.state))
+			bad(`${before?.state} to ${record.state}`);
+		const type = gpus.get(record.gpus[0] as GpuId)?.type ?? '';
+		const profile = findProfile(setup.profiles, record.model, type, record.gpus.length);
+		if (profile === undefined) {
+			bad(`no profile of ${record.model} on ${record.gpus.length} ${type}`);
+			continue;
+		}
+		const lastsUs: Partial<Record<ReplicaState, number>> = {
+			loading: profile.loadUs,
+			'falling-asleep': profile.sleepUs,
+			waking: profile.wakeUs,
+			stopping: profile.stopUs,
+		};
+		const expectedUs = before && record.state !== 'stopping' ? lastsUs[before.state] : undefined;
+		const tookUs = record.timeUs - (before?.sinceUs ?? 0);
+		if (expectedUs !== undefined && tookUs !== expectedUs && record.state !== 'failed')
+			bad(`${before?.state} took ${tookUs} us, expected ${expectedUs}`);
+		const { state } = record;
+		standing.set(record.replica, {
+			state,
+			sinceUs: record.timeUs,
+			gpus: record.gpus,
+			bytes: held(state, profile.gpuBytesPerGpu, before?.bytes ?? 0),
+		});
+		for (const id of record.gpus) {
+			const here = [...standing.values()].filter((replica) => replica.gpus.includes(id));
+			const bytes = here.reduce((sum, replica) => sum + replica.bytes, 0);
+			if (bytes > (gpus.get(id)?.memoryBytes ?? 0)) bad(`${bytes} bytes on ${id}`);
+		}
+	}
+	return breaches;
+}
+
+/** @param before what it held until now: an engine that stops takes nothing more, asleep or not */
+function held(state: ReplicaState, gpuBytesPerGpu: number, before: number): number {
+	if (state === 'stopped' || state === 'failed') return 0;
+	if (state === 'stopping') return before;
+	return state.startsWith('asleep') ? SLEEPING_GPU_BYTES : gpuBytesPerGpu;
+}
+
+/** An engine computes only while its replica is awake and has calls; batches and blocks stay within their limits. */
+function engineBreaches(records: readonly RunRecord[]): string[] {
+	const breaches: string[] = [];
+	const active = new Map<ReplicaId, boolean>();
+	const states = new Map<ReplicaId, ReplicaState>();
+	for (const record of records) {
+		if (!('replica' in record) || record.replica === null) continue;
+		const { type, replica, timeUs } = record;
+		const bad = (what: string): void => {
+			breaches.push(`${replica}, ${type} at ${timeUs}: ${what}`);
+		};
+		if (record.type === 'replica-changed') states.set(replica, record.state);
+		else if (record.type === 'engine-active') {
+			if (record.active === (active.get(replica) ?? false)) bad(`active is ${record.active} already`);
+			if (record.active && states.get(replica) !== 'awake') bad(`computes while ${states.get(replica)}`);
+			active.set(replica, record.active);
+		} else if (record.type === 'engine-sample') {
+			const { running, waiting, maxRunning, usedBlocks, totalBlocks } = record;
+			if (running < 0 || running > maxRunning || waiting < 0) bad(`${running} running, ${waiting} waiting`);
+			if (usedBlocks < 0 || usedBlocks > totalBlocks) bad(`${usedBlocks} of ${totalBlocks} blocks`);
+		}
+	}
+	for (const [replica, isActive] of active) if (isActive) breaches.push(`${replica} computes for ever`);
+	return breaches;
+}
+
+/** Every GPU does one thing at every microsecond, and what it did adds up to the wall time. */
+function idleBreaches(records: readonly RunRecord[]): string[] {
+	const endUs = records.at(-1)?.timeUs ?? 0;
+	const timeline = gpuTimeline(records);
+	return gpuTimes(records).flatMap(({ gpu, wallUs, busyUs, idleUs }) => {
+		const parts = [busyUs, ...IDLE_CAUSES.map((cause) => idleUs[cause])];
+		const sumUs = parts.reduce((sum, part) => sum + part, 0);
+		const breaches =
+			sumUs === wallUs && wallUs === endUs ? [] : [`${gpu}: ${sumUs} of ${wallUs} us explained`];
+		if (parts.some((part) => part < 0)) breaches.push(`${gpu}: ${parts.join(', ')} us`);
+		let untilUs = 0;
+		for (const interval of timeline.filter((entry) => entry.gpu === gpu)) {
+			if (interval.fromUs !== untilUs || interval.toUs <= interval.fromUs)
+				breaches.push(`${gpu}: gap or overlap at ${untilUs}`);
+			untilUs = interval.toUs;
+		}
+		if (untilUs !== endUs) breaches.push(`${gpu}: nothing said after ${untilUs}`);
+		return breaches;
+	});
+}
+
+type CallEnd = Extract<RunRecord, { type: 'call-finished' | 'call-cancelled' | 'call-failed' }>;
+
+const isEnd = (record: RunRecord): record is CallEnd =>
+	record.type === 'call-finished' || record.type === 'call-cancelled' || record.type === 'call-failed';
+
+function answersBySlot(records: readonly RunRecord[], setup: Setup): ReadonlyMap<QueryId, readonly Answer[]> {
+	const ends = new Map(records.filter(isEnd).map((record) => [record.call, record]));
+	return new Map(
+		setup.queries.map(({ id, slots }) => [
+			id,
+			slots.map((_, slotIndex) => {
+				const end = ends.get(expertCallId(id, slotIndex));
+				return end?.type === 'call-finished' ? end.answer : null;
+			}),
+		]),
+	);
+}
