@@ -1,0 +1,135 @@
+import type { z } from 'zod';
+import { UsageError } from '../sim/domain/errors.ts';
+import { didYouMean } from './did-you-mean.ts';
+import { experimentJsonSchema } from './experiment-schema.ts';
+import type { ExperimentText, FieldPath } from './experiment-text.ts';
+
+/** `file:line:column field.path: expected X, got Y`, ready to throw. */
+export function experimentProblem(
+	text: ExperimentText,
+	path: FieldPath,
+	code: string,
+	expected: string,
+	got: string,
+): UsageError {
+	const field = path.length === 0 ? 'experiment' : path.join('.');
+	return new UsageError(code, `${text.locate(path)} ${field}: expected ${expected}, got ${got}`);
+}
+
+/** The first thing a schema check found, as the user's one line. */
+export function schemaProblem(text: ExperimentText, error: z.ZodError): UsageError {
+	const issue = deepest(error.issues[0] as z.core.$ZodIssue);
+	const path = issue.path as FieldPath;
+	if (issue.code === 'unrecognized_keys') {
+		const key = issue.keys[0] ?? '';
+		const known = keysAt(path);
+		const expected = known.length === 0 ? 'no such field' : `one of ${known.join(', ')}`;
+		const got = `'${key}'${didYouMean(key, known)}`;
+		return experimentProblem(text, [...path, key], 'E_EXPERIMENT_KEY', expected, got);
+	}
+	const value = valueAt(text.raw, path);
+	return experimentProblem(
+		text,
+		path,
+		'E_EXPERIMENT_VALUE',
+		expectation(issue),
+		`${show(value)}${nearName(issue, value)}`,
+	);
+}
+
+/** A value as it appears in a message: short, on one line. */
+export function show(value: unknown): string {
+	if (value === undefined) return 'nothing';
+	if (typeof value === 'string')
+		return `'${value.length > 60 ? `${value.slice(0, 57)}...` : value}'`.replaceAll('\n', ' ');
+	if (Array.isArray(value)) return 'a list';
+	if (typeof value === 'object' && value !== null) return 'a mapping';
+	return String(value);
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+	switch (issue.code) {
+		case 'invalid_type':
+			return TYPE_NAMES[issue.expected] ?? issue.expected;
+		case 'too_small':
+			return bound(issue.origin, issue.inclusive === false ? 'more than' : 'at least', Number(issue.minimum));
+		case 'too_big':
+			return bound(issue.origin, issue.inclusive === false ? 'less than' : 'at most', Number(issue.maximum));
+		case 'invalid_value':
+			return issue.values.length === 1
+				? String(issue.values[0])
+				: `one of ${issue.values.map(String).join(', ')}`;
+		case 'invalid_union':
+			return 'options' in issue && issue.options !== undefined
+				? `one of ${issue.options.map(String).join(', ')}`
+				: 'another form';
+		default:
+			return issue.message;
+	}
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+	int: 'a whole number',
+	number: 'a finite number',
+	string: 'text',
+	boolean: 'true or false',
+	object: 'a mapping',
+	record: 'a mapping',
+	array: 'a list',
+};
+
+function bound(origin: string, words: string, limit: number): string {
+	if (origin === 'string') return 'text that is not empty';
+	return origin === 'array' ? `a list of ${words} ${limit}` : `${words} ${limit}`;
+}
+
+/** Of a nested issue the one inside, with its whole path. */
+function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+	if (issue.code !== 'invalid_key' && issue.code !== 'invalid_element') return issue;
+	const inner = issue.issues[0];
+	return inner === undefined ? issue : { ...deepest(inner), path: [...issue.path, ...inner.path] };
+}
+
+function nearName(issue: z.core.$ZodIssue, value: unknown): string {
+	if (typeof value !== 'string') return '';
+	if (issue.code === 'invalid_value') return didYouMean(value, issue.values.map(String));
+	return '';
+}
+
+function valueAt(raw: unknown, path: FieldPath): unknown {
+	let value = raw;
+	for (const key of path) {
+		if (typeof value !== 'object' || value === null) return undefined;
+		value = (value as Record<string | number, unknown>)[key];
+	}
+	return value;
+}
+
+/** Field names that the schema knows at a path. */
+function keysAt(path: FieldPath): readonly string[] {
+	let schemas: JsonSchema[] = [experimentJsonSchema()];
+	for (const key of path) {
+		schemas = schemas
+			.map((schema) =>
+				Array.isArray(schema.items) ? undefined : (schema.properties?.[key] ?? inside(schema, key)),
+			)
+			.filter((schema) => schema !== undefined)
+			.flatMap(branches);
+	}
+	return [...new Set(schemas.flatMap((schema) => Object.keys(schema.properties ?? {})))];
+}
+
+interface JsonSchema {
+	readonly properties?: Readonly<Record<string, JsonSchema>>;
+	readonly additionalProperties?: JsonSchema | boolean;
+	readonly items?: JsonSchema;
+	readonly anyOf?: readonly JsonSchema[];
+	readonly oneOf?: readonly JsonSchema[];
+}
+
+function inside(schema: JsonSchema, key: string | number): JsonSchema | undefined {
+	if (typeof key === 'number') return schema.items;
+	return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined;
+}
+
+const branches = (schema: JsonSchema): readonly JsonSchema[] => schema.anyOf ?? schema.oneOf ?? [schema];

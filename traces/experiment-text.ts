@@ -1,0 +1,147 @@
+import { type Document, isMap, LineCounter, type Node, type Pair, parse, parseDocument } from 'yaml';
+import { UsageError } from '../sim/domain/errors.ts';
+
+export type FieldPath = readonly (string | number)[];
+
+/** What the user wrote, with overrides applied, and where each field stands. */
+export interface ExperimentText {
+	readonly raw: unknown;
+	/** `file:line:column`, or the flag that set the field. A missing field is placed at what contains it. */
+	locate(path: FieldPath): string;
+}
+
+/** A field set from outside the file. `label` stands in messages in place of file and line. */
+export interface Override {
+	readonly label: string;
+	readonly path: readonly string[];
+	readonly value: unknown;
+}
+
+/**
+ * @param file name shown in messages
+ * @throws UsageError E_EXPERIMENT_SYNTAX for text that is not one YAML document
+ */
+export function parseExperimentText(
+	text: string,
+	file: string,
+	overrides: readonly Override[],
+): ExperimentText {
+	const lines = new LineCounter();
+	const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+	const place = (offset: number): string => {
+		const { line, col } = lines.linePos(offset);
+		return `${file}:${line}:${col}`;
+	};
+	const broken = document.errors[0] ?? document.warnings[0];
+	if (broken !== undefined) {
+		throw new UsageError(
+			'E_EXPERIMENT_SYNTAX',
+			`${place(broken.pos[0])} expected YAML, got: ${firstLine(broken.message)}`,
+		);
+	}
+	let raw: unknown;
+	try {
+		raw = document.toJS();
+	} catch (error) {
+		throw new UsageError(
+			'E_EXPERIMENT_SYNTAX',
+			`${file}:1:1 expected YAML, got: ${firstLine(String(error))}`,
+		);
+	}
+	for (const override of overrides) raw = applyOverride(raw, override);
+	return {
+		raw,
+		locate(path) {
+			const inside = overrides.findLast((each) => begins(path, each.path));
+			const around = isWritten(document, path)
+				? undefined
+				: overrides.findLast((each) => begins(each.path, path));
+			return (inside ?? around)?.label ?? place(offsetOf(document, path));
+		},
+	};
+}
+
+/**
+ * `path=value` of --set: a dotted path and a YAML value.
+ * @throws UsageError E_SET_SYNTAX
+ */
+export function parseSet(set: string): Override {
+	const at = set.indexOf('=');
+	const path = set.slice(0, Math.max(0, at)).split('.');
+	if (at < 1 || path.some((segment) => segment === '')) {
+		throw new UsageError(
+			'E_SET_SYNTAX',
+			`--set: expected path=value such as cluster.gpuCount=8, got '${set}'`,
+		);
+	}
+	try {
+		return { label: '--set', path, value: parse(set.slice(at + 1)) };
+	} catch (error) {
+		throw new UsageError(
+			'E_SET_SYNTAX',
+			`--set ${path.join('.')}: expected a YAML value, got: ${firstLine(String(error))}`,
+		);
+	}
+}
+
+function applyOverride(raw: unknown, override: Override): unknown {
+	const set = (container: unknown, depth: number): unknown => {
+		const key = override.path[depth];
+		if (key === undefined) return override.value;
+		const fail = (expected: string): never => {
+			throw new UsageError(
+				'E_SET_PATH',
+				`${override.label} ${override.path.join('.')}: expected ${expected}, got '${key}'`,
+			);
+		};
+		if (key === '__proto__') return fail('a field name');
+		if (Array.isArray(container)) {
+			const index = /^\d+$/.test(key) ? Number(key) : Number.NaN;
+			if (!(index <= container.length))
+				return fail(
+					`an index from 0 to ${container.length} after '${override.path.slice(0, depth).join('.')}'`,
+				);
+			return container.toSpliced(index, 1, set(container[index], depth + 1));
+		}
+		if (typeof container === 'object' || container === undefined) {
+			const fields = (container ?? {}) as Record<string, unknown>;
+			return { ...fields, [key]: set(Object.hasOwn(fields, key) ? fields[key] : undefined, depth + 1) };
+		}
+		return fail(`nothing after '${override.path.slice(0, depth).join('.')}', which is a ${typeof container}`);
+	};
+	return set(raw, 0);
+}
+
+const begins = (path: FieldPath, start: FieldPath): boolean =>
+	start.every((segment, i) => i < path.length && String(path[i]) === String(segment));
+
+const isWritten = (document: Document.Parsed, path: FieldPath): boolean =>
+	path.length === 0 || (document.contents !== null && document.hasIn(path));
+
+/** Where a field begins in the text; the deepest part of the path that exists counts, its key rather than its value. */
+function offsetOf(document: Document.Parsed, path: FieldPath): number {
+	let node: unknown = document.contents;
+	let offset = (node as Node | null)?.range?.[0] ?? 0;
+	for (const key of path) {
+		if (isMap(node)) {
+			const pair = node.items.find((item) => String((item.key as { value?: unknown }).value) === String(key));
+			if (pair === undefined) return offset;
+			const start = (pair as Pair<Node, Node | null>).key.range?.[0];
+			node = pair.value;
+			offset = start ?? offset;
+		} else {
+			node = document.contents === null ? undefined : child(node, key);
+			const start = (node as Node | undefined)?.range?.[0];
+			if (start === undefined) return offset;
+			offset = start;
+		}
+	}
+	return offset;
+}
+
+const child = (node: unknown, key: string | number): unknown =>
+	typeof node === 'object' && node !== null && 'items' in node && Array.isArray(node.items)
+		? node.items[Number(key)]
+		: undefined;
+
+const firstLine = (text: string): string => (text.split('\n')[0] ?? '').trim();

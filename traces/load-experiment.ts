@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { UsageError } from '../sim/domain/errors.ts';
+import type { Setup } from '../sim/domain/setup.ts';
+import { didYouMean } from './did-you-mean.ts';
+import { experimentProblem, schemaProblem } from './experiment-problem.ts';
+import { experimentSchema } from './experiment-schema.ts';
+import { type Override, parseExperimentText, parseSet } from './experiment-text.ts';
+import { bundledFile, experimentNames } from './list-experiments.ts';
+import { resolveExperiment } from './resolve/setup.ts';
+
+export interface LoadOptions {
+	/** `path=value`, applied in order before the file is checked. */
+	readonly sets?: readonly string[];
+	readonly seed?: number;
+	readonly scheduler?: string;
+	readonly gate?: string;
+	readonly engineMode?: string;
+}
+
+/**
+ * Everything that turns an experiment into a run: read, override, check, resolve, generate.
+ * @param reference a bundled name (`listExperiments`) or the path of a YAML file
+ * @throws UsageError with one line `file:line:column field: expected X, got Y`
+ */
+export function loadExperiment(reference: string, options: LoadOptions = {}): Setup {
+	const { text, file } = readReference(reference);
+	const parsed = parseExperimentText(text, file, overridesOf(options));
+	const checked = experimentSchema.safeParse(parsed.raw);
+	if (!checked.success) throw schemaProblem(parsed, checked.error);
+	return resolveExperiment(checked.data, (fieldPath, code, expected, got) =>
+		experimentProblem(parsed, fieldPath, code, expected, got),
+	);
+}
+
+function overridesOf(options: LoadOptions): readonly Override[] {
+	const overrides = (options.sets ?? []).map(parseSet);
+	const flags: readonly [flag: string, path: readonly string[], value: unknown][] = [
+		['--seed', ['seed'], options.seed],
+		['--scheduler', ['scheduler'], options.scheduler],
+		['--gate', ['gate'], options.gate],
+		['--engine-mode', ['engine', 'mode'], options.engineMode],
+	];
+	for (const [label, fieldPath, value] of flags) {
+		if (value !== undefined) overrides.push({ label, path: fieldPath, value });
+	}
+	return overrides;
+}
+
+function readReference(reference: string): { readonly text: string; readonly file: string } {
+	const names = experimentNames();
+	if (names.includes(reference)) {
+		return { text: readFileSync(bundledFile(reference), 'utf8'), file: `${reference}.yaml` };
+	}
+	try {
+		return { text: readFileSync(reference, 'utf8'), file: reference };
+	} catch (error) {
+		const reason = (error as NodeJS.ErrnoException).code;
+		const bareName = path.basename(reference) === reference && path.extname(reference) === '';
+		if (bareName && reason === 'ENOENT') {
+			throw new UsageError(
+				'E_UNKNOWN_EXPERIMENT',
+				`experiment: expected a YAML file or one of ${names.join(', ')}, got '${reference}'${didYouMean(reference, names)}`,
+			);
+		}
+		const why = { ENOENT: 'no such file', EISDIR: 'a folder', EACCES: 'a file that may not be read' }[
+			reason ?? ''
+		];
+		throw new UsageError(
+			'E_EXPERIMENT_FILE',
+			`${reference}: expected a readable YAML file, got ${why ?? String(error)}`,
+		);
+	}
+}

@@ -1,0 +1,179 @@
+import type { ModelId } from '../../sim/domain/ids.ts';
+import type { Cluster, ReplicaProfile } from '../../sim/domain/model.ts';
+import type { Setup } from '../../sim/domain/setup.ts';
+import { didYouMean } from '../did-you-mean.ts';
+import type { Experiment } from '../experiment-schema.ts';
+import type { FieldPath } from '../experiment-text.ts';
+import { generateWorkload } from '../generate/workload.ts';
+import type { EngineFile, TaskFile } from '../profile-schema.ts';
+import { engineProfile, engineProfileNames, promptsFile, taskNames, taskProfile } from '../read-profile.ts';
+import { findModel, type ModelEntry, modelNames } from './catalog.ts';
+import { resolveCluster } from './cluster.ts';
+import type { Fail } from './fail.ts';
+import { answerPartTokens, lengthDistribution, lengthForecasts, questionKnots } from './lengths.ts';
+import { kvCapacityTokens, maxModelLen, replicaProfiles } from './replica-profiles.ts';
+import { resolveSlots } from './slots.ts';
+
+/** A checked experiment file made into everything a run needs. What the schema cannot say is checked here. */
+export function resolveExperiment(experiment: Experiment, fail: Fail): Setup {
+	const cluster = resolveCluster(experiment, fail);
+	const engine = engineOf(experiment, fail);
+	const task = taskOf(experiment, fail);
+	const pool = experiment.pool.map((id, index) => modelOf(experiment, id, ['pool', index], fail));
+	const experts = resolveSlots(experiment, pool, fail);
+	const { aggregator } = experiment;
+	const aggregatorEntry =
+		aggregator === null ? undefined : modelOf(experiment, aggregator.model, ['aggregator', 'model'], fail);
+	const present = new Map<ModelId, ModelEntry>(experts.map(({ entry }) => [entry.model.id, entry]));
+	if (aggregatorEntry !== undefined) present.set(aggregatorEntry.model.id, aggregatorEntry);
+
+	const placeOf = (id: string): FieldPath =>
+		experiment.pool.includes(id) ? ['pool', experiment.pool.indexOf(id)] : ['aggregator', 'model'];
+	const profiles = [...present.values()].flatMap((entry) =>
+		profilesOf(experiment, engine, cluster, entry, placeOf(entry.model.id), fail),
+	);
+	for (const entry of present.values()) checkLengths(experiment, task, entry, placeOf(entry.model.id), fail);
+	if (aggregator !== null) checkAggregator(aggregator, profiles, fail);
+
+	const { workload } = experiment;
+	const generated = generateWorkload({
+		seed: experiment.seed,
+		task: task.task,
+		slotsPerQuery: workload.slotsPerQuery,
+		keepQueries: workload.keepQueries ?? workload.queries,
+		experts: experts.map(({ entry, calls }) => ({
+			id: entry.model.id,
+			calls,
+			distribution: distributionOf(experiment, task, entry, 'expert'),
+			question: questionKnots(task, entry.tokenizer),
+			chatWrapperTokens: entry.chatWrapperTokens,
+			outputLimitTokens: entry.model.outputLimitTokens,
+			maxModelLen: maxModelLen(experiment, engine, entry),
+			answerPart: (outputTokens, p) => answerPartTokens(task, entry, outputTokens, p),
+		})),
+		lengthCorrelation: workload.lengthCorrelation ?? task.lengthCorrelation.value,
+		easeLengthCorrelation: workload.easeLengthCorrelation ?? task.easeLengthCorrelation.value,
+		answers: workload.answers ?? task.answers,
+		aggregator:
+			aggregator === null || aggregatorEntry === undefined
+				? null
+				: {
+						distribution: distributionOf(experiment, task, aggregatorEntry, 'aggregator'),
+						table: task.aggregator,
+						unanimousOverrideRate: aggregator.unanimousOverrideRate,
+					},
+	});
+	const { baseTokens, perAnswerTokens } = promptsFile().aggregatorPrompt;
+	return {
+		name: experiment.name,
+		seed: experiment.seed,
+		cluster,
+		models: [...present.values()].map((entry) => entry.model),
+		profiles,
+		...generated,
+		aggregator:
+			aggregator === null || aggregatorEntry === undefined
+				? null
+				: { model: aggregatorEntry.model.id, tensorParallel: aggregator.tensorParallel },
+		aggregatorPrompt: { baseTokens, perAnswerTokens },
+		lengths: lengthForecasts(experiment, task, experts, aggregatorEntry),
+		calibrationQuestions: workload.calibrationQuestions,
+		planOptions: { ...experiment.plan, modelOrder: pool.map((entry) => entry.model.id) },
+		engineMode: experiment.engine.mode,
+		scheduler: experiment.scheduler,
+		gate: experiment.gate,
+		sampleSeconds: experiment.report.sampleSeconds,
+		resolved: experiment,
+	};
+}
+
+function engineOf(experiment: Experiment, fail: Fail): EngineFile {
+	const { profile } = experiment.engine;
+	const found = engineProfile(profile);
+	if (found !== undefined) return found;
+	const known = engineProfileNames();
+	throw fail(['engine', 'profile'], 'E_UNKNOWN_PROFILE', `one of ${known.join(', ')}`, named(profile, known));
+}
+
+function taskOf(experiment: Experiment, fail: Fail): TaskFile {
+	const { task } = experiment.workload;
+	const found = taskProfile(task);
+	if (found !== undefined) return found;
+	const known = taskNames();
+	throw fail(['workload', 'task'], 'E_UNKNOWN_TASK', `one of ${known.join(', ')}`, named(task, known));
+}
+
+function modelOf(experiment: Experiment, id: string, path: FieldPath, fail: Fail): ModelEntry {
+	const entry = findModel(experiment, id);
+	if (entry !== undefined) return entry;
+	const known = modelNames(experiment);
+	throw fail(path, 'E_UNKNOWN_MODEL', `one of ${known.join(', ')}`, named(id, known));
+}
+
+/** Profiles of a model; an expert must have one for a single GPU, as every policy but `sequential` serves it there. */
+function profilesOf(
+	experiment: Experiment,
+	engine: EngineFile,
+	cluster: Cluster,
+	entry: ModelEntry,
+	path: FieldPath,
+	fail: Fail,
+): readonly ReplicaProfile[] {
+	const profiles = replicaProfiles(experiment, engine, cluster, entry);
+	const isExpert = path[0] === 'pool';
+	if (profiles.some((profile) => !isExpert || profile.tensorParallel === 1)) return profiles;
+	const { id, weightBytes } = entry.model;
+	const types = [...new Set(cluster.gpus.map((gpu) => gpu.type))];
+	const timed = types.filter((type) => entry.kernelCost(type) !== undefined);
+	if (timed.length === 0) {
+		throw fail(path, 'E_PROFILE_MISSING', `a model with step times on ${types.join(' or ')}`, `'${id}'`);
+	}
+	const longest = maxModelLen(experiment, engine, entry);
+	const room = Math.max(0, ...timed.map((type) => kvCapacityTokens(experiment, engine, entry, type, 1)));
+	throw fail(
+		path,
+		'E_MODEL_DOES_NOT_FIT',
+		`a model that fits a GPU (weights and KV cache of ${longest} tokens, within engine.config.numGpuBlocks if set)`,
+		`'${id}' with ${(weightBytes / 1e9).toFixed(1)} GB of weights and room for ${room} tokens on one`,
+	);
+}
+
+function checkLengths(
+	experiment: Experiment,
+	task: TaskFile,
+	entry: ModelEntry,
+	path: FieldPath,
+	fail: Fail,
+): void {
+	if (lengthDistribution(experiment, task, entry, 'expert') !== undefined) return;
+	const { id } = entry.model;
+	const expected = `a model with output lengths for ${task.task} (give them under workload.lengths.${id})`;
+	throw fail(path, 'E_PROFILE_MISSING', expected, `'${id}'`);
+}
+
+function checkAggregator(
+	aggregator: NonNullable<Experiment['aggregator']>,
+	profiles: readonly ReplicaProfile[],
+	fail: Fail,
+): void {
+	const possible = profiles
+		.filter((profile) => profile.model === aggregator.model)
+		.map((each) => each.tensorParallel);
+	if (possible.includes(aggregator.tensorParallel)) return;
+	throw fail(
+		['aggregator', 'tensorParallel'],
+		'E_TENSOR_PARALLEL',
+		`one of ${[...new Set(possible)].join(', ')} for ${aggregator.model} on this cluster`,
+		String(aggregator.tensorParallel),
+	);
+}
+
+function distributionOf(
+	...args: Parameters<typeof lengthDistribution>
+): NonNullable<ReturnType<typeof lengthDistribution>> {
+	const distribution = lengthDistribution(...args);
+	if (distribution === undefined) throw new Error('internal error: output lengths were checked before');
+	return distribution;
+}
+
+const named = (name: string, known: readonly string[]): string => `'${name}'${didYouMean(name, known)}`;
