@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { UsageError } from '../../sim/domain/errors.ts';
+import type { Scheduler } from '../../sim/domain/scheduler.ts';
+import type { Setup } from '../../sim/domain/setup.ts';
+import { solveMip } from '../../solver/ilp/highs-solve.ts';
+import { createIlp } from '../../solver/ilp.ts';
+import { createScheduler, schedulerNames } from '../../solver/index.ts';
+import { badPolicies } from '../support/bad-policy.ts';
+import { randomSetup, setupShapes } from '../support/random-setup.ts';
+import { type SmallQuery, type SmallSetup, smallSetup } from '../support/setup-builder.ts';
+import { contractBreaches } from './scheduler-contract.ts';
+
+const deps = { clockSeconds: () => 0 };
+
+/** The ILP solves in this thread here: a worker for each of a hundred small problems takes most of the time. */
+const quickly = (name: string): Scheduler =>
+	name === 'ilp' ? createIlp(deps, solveMip) : createScheduler(name, deps);
+
+const answersOf = (answers: string): SmallQuery['calls'] =>
+	[...answers].map((answer, slot) => ({
+		model: ['short', 'long', 'other'][slot] ?? 'short',
+		outputTokens: slot === 1 ? 200 : 20,
+		answer,
+	}));
+
+/** Twelve queries: unanimous ones, split ones, and some that ask one model twice. */
+const mixed: SmallSetup = {
+	gpus: 4,
+	reasoning: ['long'],
+	aggregator: { model: 'long', tensorParallel: 4 },
+	queries: [...'ABCDEF']
+		.flatMap((letter) => [{ calls: answersOf(`${letter}${letter}${letter}`) }, { calls: answersOf('ABC') }])
+		.concat([{ calls: [...answersOf('A'), ...answersOf('AA')] }]),
+};
+
+const cases: Readonly<Record<string, SmallSetup>> = {
+	'every query aggregated': mixed,
+	'only unanimous queries settled by vote': { ...mixed, gate: 'unanimous' },
+	'a majority gate': { ...mixed, gate: 'majority' },
+	'no aggregator': { ...mixed, aggregator: null },
+	'more GPUs than models': { ...mixed, gpus: 8 },
+	'one GPU': {
+		...mixed,
+		gpus: 1,
+		aggregator: { model: 'agg', tensorParallel: 1 },
+		planOptions: { maxModelsPerWorker: 3 },
+	},
+	'one call': { queries: [{ calls: [{ model: 'a', outputTokens: 1 }] }] },
+	'queries that arrive one after another': {
+		...mixed,
+		queries: mixed.queries.map((query, index) => ({ ...query, arrivalUs: 400_000 * index })),
+	},
+	'small models that would fit side by side': { ...mixed, gpuBytesPerGpu: 20e9 },
+};
+
+describe.each(schedulerNames)('%s', (name) => {
+	it.each(Object.keys(cases))('keeps the contract: %s', async (label) => {
+		const setup = smallSetup(cases[label] as SmallSetup);
+		expect(await contractBreaches(() => quickly(name), setup)).toEqual([]);
+	});
+
+	it('keeps the contract on random workloads', async () => {
+		let runs = 0;
+		await fc.assert(
+			fc.asyncProperty(setupShapes, async (shape) => {
+				const setup = randomSetup(shape);
+				const breaches = await breachesUnlessRefused(name, setup);
+				if (breaches === null) return;
+				runs++;
+				expect(breaches).toEqual([]);
+			}),
+			{ seed: 20252, numRuns: name === 'ilp' ? 25 : 60 },
+		);
+		expect(runs).toBeGreaterThan(12);
+	});
+
+	it('carries the same plan out twice to the same end', async () => {
+		const plans = await Promise.all(
+			[1, 2].map(async () => {
+				const plans: unknown[] = [];
+				const scheduler = quickly(name);
+				const recording: Scheduler = {
+					...scheduler,
+					plan: async (problem) => {
+						const { details: _, ...plan } = await scheduler.plan(problem);
+						plans.push(plan);
+						return { ...plan, details: {} };
+					},
+				};
+				expect(await contractBreaches(() => recording, smallSetup(mixed))).toEqual([]);
+				return plans;
+			}),
+		);
+		expect(plans[0]).toEqual(plans[1]);
+	});
+});
+
+/** null: the setup asks for what cannot be, such as more models than the seats of its only GPU, and the policy says so. */
+async function breachesUnlessRefused(name: string, setup: Setup): Promise<readonly string[] | null> {
+	try {
+		return await contractBreaches(() => quickly(name), setup);
+	} catch (error) {
+		if (error instanceof UsageError) return null;
+		throw error;
+	}
+}
+
+describe('the ILP in its own thread', () => {
+	it('keeps the contract', async () => {
+		expect(await contractBreaches(() => createScheduler('ilp', deps), smallSetup(mixed))).toEqual([]);
+	});
+});
+
+describe('a bad policy is caught', () => {
+	/** Two engines of a third of a GPU fit on one, four do not. */
+	const roomy = smallSetup({ ...mixed, gpuBytesPerGpu: 25e9 });
+
+	it.each(Object.keys(badPolicies))('that %s', async (name) => {
+		const policy = badPolicies[name];
+		const breaches = await contractBreaches(() => (policy as NonNullable<typeof policy>).create(), roomy);
+		expect(breaches.find((breach) => policy?.caught.test(breach)) ?? breaches).toMatch(
+			policy?.caught as RegExp,
+		);
+	});
+
+	it('and the policy it was made from is not', async () => {
+		expect(await contractBreaches(() => createScheduler('round-robin', deps), roomy)).toEqual([]);
+	});
+});

@@ -1,0 +1,336 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createGate } from '../../sim/aggregate/index.ts';
+import { type RandomStream, randomStream } from '../../sim/core/random.ts';
+import { UsageError } from '../../sim/domain/errors.ts';
+import { modelId, queryId } from '../../sim/domain/ids.ts';
+import type { EngineConfig, ReplicaProfile, StepCost } from '../../sim/domain/model.ts';
+import type { CallFinished } from '../../sim/domain/run-log.ts';
+import type { Scheduler } from '../../sim/domain/scheduler.ts';
+import type { Setup } from '../../sim/domain/setup.ts';
+import { createEngine } from '../../sim/engine/index.ts';
+import { simulate } from '../../sim/run/simulate.ts';
+import { type BoundCall, type LowerBound, lowerBoundSeconds } from '../../solver/bounds.ts';
+import { canPreempt, chargesOf, latencyUs } from '../../solver/call-cost.ts';
+import { createScheduler, schedulerNames } from '../../solver/index.ts';
+import { randomSetup, setupShapes, whole } from '../support/random-setup.ts';
+import {
+	FLAT_STEP,
+	SMALL_ENGINE,
+	type SmallQuery,
+	type SmallSetup,
+	smallSetup,
+} from '../support/setup-builder.ts';
+
+const deps = { clockSeconds: () => 0 };
+
+async function boundAndTime(
+	setup: Setup,
+	scheduler: Scheduler,
+): Promise<{
+	readonly bound: LowerBound;
+	readonly seconds: number;
+	readonly calls: readonly CallFinished[];
+}> {
+	const calls: CallFinished[] = [];
+	const outcome = await simulate(setup, scheduler, createGate(setup.gate), {
+		version: 'test',
+		onRecord: (record) => {
+			if (record.type === 'call-finished') calls.push(record);
+		},
+	});
+	const { cluster, profiles } = setup;
+	return { bound: lowerBoundSeconds({ cluster, profiles, calls }), seconds: outcome.endUs / 1e6, calls };
+}
+
+describe('the lower bound', () => {
+	const names = schedulerNames.filter((name) => name !== 'ilp');
+
+	it.each(names)('is never above what %s takes, whatever the engine', async (name) => {
+		let compared = 0;
+		let preempted = 0;
+		await fc.assert(
+			fc.asyncProperty(setupShapes, async (shape) => {
+				const setup = randomSetup(shape);
+				try {
+					const { bound, seconds, calls } = await boundAndTime(setup, createScheduler(name, deps));
+					expect(bound.seconds).toBeLessThanOrEqual(seconds);
+					compared++;
+					if (calls.some(({ preemptions }) => preemptions > 0)) preempted++;
+				} catch (error) {
+					if (!(error instanceof UsageError)) throw error;
+				}
+			}),
+			{ seed: 20253, numRuns: 150 },
+		);
+		expect(compared).toBeGreaterThan(75);
+		expect(preempted).toBeGreaterThan(5);
+	});
+
+	it('meets a run that keeps every GPU busy in full batches', async () => {
+		const { bound, seconds } = await boundAndTime(
+			smallSetup(fullBatches),
+			createScheduler('round-robin', deps),
+		);
+		// 2 s of load, then on each of two GPUs 4 batches of 8 calls, 100 steps of 10 ms each.
+		expect(seconds).toBe(6);
+		expect(bound.areaSeconds).toBeCloseTo(6, 5);
+		expect(bound.chainSeconds).toBeCloseTo(3, 5);
+		expect(bound.seconds).toBe(bound.areaSeconds);
+	});
+
+	it('meets a run that is one long call and its aggregator', async () => {
+		const small: SmallSetup = {
+			gpus: 1,
+			loadSeconds: 2,
+			step: { hostUs: 1000, perContextTokenUs: 2, perDecodeSequenceUs: 5, perPrefillTokenSquaredUs: 0.1 },
+			queries: [
+				{ calls: [{ model: 'a', outputTokens: 800, promptTokens: 700 }], aggregatorOutputTokens: 300 },
+			],
+		};
+		const { bound, seconds } = await boundAndTime(smallSetup(small), createScheduler('round-robin', deps));
+		// The bound lets the aggregator load beside the expert; here it has to wait for the GPU.
+		expect(bound.chainSeconds).toBeGreaterThan(0.99 * (seconds - 2));
+		expect(bound.chainSeconds).toBeLessThanOrEqual(seconds - 2);
+	});
+
+	it('adds the loads of several models where a GPU holds one engine at a time', async () => {
+		const queries = ['a', 'b', 'c'].map((model): SmallQuery => ({ calls: [{ model, outputTokens: 1 }] }));
+		const small: SmallSetup = { gpus: 1, loadSeconds: 20, aggregator: null, queries };
+		const one = await boundAndTime(smallSetup(small), createScheduler('round-robin', deps));
+		expect(one.bound.areaSeconds).toBeGreaterThan(60);
+		expect(one.seconds - one.bound.areaSeconds).toBeLessThan(0.03);
+		const shared = smallSetup({ ...small, gpuBytesPerGpu: 30e9 });
+		const { bound } = await boundAndTime(shared, createScheduler('round-robin', deps));
+		expect(bound.areaSeconds).toBeLessThan(21);
+	});
+
+	it('is close to the time of a GPU that serves a long batch at real speed', async () => {
+		const { bound, seconds } = await boundAndTime(
+			smallSetup(longBatch),
+			createScheduler('round-robin', deps),
+		);
+		// Prompts, the growing and the draining of the batch are what it cannot count.
+		expect(bound.areaSeconds / seconds).toBeGreaterThan(0.85);
+		expect(bound.areaSeconds).toBeLessThanOrEqual(seconds);
+	});
+
+	it.each([true, false])(
+		'holds where preempted calls get tokens without decoding (prefix cache: %s)',
+		async (prefixCaching) => {
+			// Context is all that costs, and computing again costs nothing: what preemption saves would break a bound that forgets it.
+			const small: SmallSetup = {
+				gpus: 1,
+				aggregator: null,
+				loadSeconds: 1e-6,
+				engine: { numGpuBlocks: 23, maxModelLen: 200, prefixCaching },
+				step: { baseUs: 1e-3, perContextTokenUs: 10 },
+				queries: Array.from({ length: 8 }, () => ({
+					calls: [{ model: 'a', promptTokens: 150, outputTokens: 40 }],
+				})),
+			};
+			const { bound, seconds, calls } = await boundAndTime(
+				smallSetup(small),
+				createScheduler('round-robin', deps),
+			);
+			expect(calls.reduce((sum, { preemptions }) => sum + preemptions, 0)).toBeGreaterThan(3);
+			expect(bound.seconds).toBeLessThanOrEqual(seconds);
+		},
+	);
+
+	it('takes the cheaper GPU type for each call', () => {
+		const setup = smallSetup(fullBatches);
+		const slow = setup.profiles.filter(({ tensorParallel }) => tensorParallel === 1);
+		const fast = slow.map((profile) => ({
+			...profile,
+			gpuType: 'fast',
+			step: { ...profile.step, baseUs: profile.step.baseUs / 10 },
+		}));
+		const gpus = [
+			...setup.cluster.gpus,
+			{ ...setup.cluster.gpus[0], type: 'fast' },
+		] as typeof setup.cluster.gpus;
+		const calls = boundCalls(64, 20, 100);
+		const profiles = [...slow, ...fast];
+		const bound = lowerBoundSeconds({ cluster: { ...setup.cluster, gpus }, profiles, calls });
+		const fastOnly = lowerBoundSeconds({ cluster: { ...setup.cluster, gpus }, profiles: fast, calls });
+		expect(bound).toEqual(fastOnly);
+	});
+
+	it('is 0 without calls', () => {
+		const { cluster, profiles } = smallSetup(fullBatches);
+		expect(lowerBoundSeconds({ cluster, profiles, calls: [] }).seconds).toBe(0);
+	});
+});
+
+describe('the charges behind the area', () => {
+	it('never exceed the time of a step', () => {
+		let tight = 0;
+		for (let seed = 0; seed < 3000; seed++) {
+			const random = randomStream(seed, 'step');
+			const profile = randomProfile(random);
+			const preemption = random() < 0.5;
+			const charges = chargesOf(
+				profile,
+				boundCalls(10, whole(random, 1, 400), whole(random, 1, 400)),
+				preemption,
+			);
+			const step = randomStep(random, profile.engine);
+			const chargedUs =
+				charges.perSequenceUs * step.sequences +
+				charges.perTokenUs * step.tokens +
+				charges.perHeldUs * step.held +
+				charges.perDecodeUs * step.decodes +
+				charges.perContextUs * step.context;
+			const takenUs = stepUs(profile, step);
+			expect({ seed, chargedUs }).toEqual({
+				seed,
+				chargedUs: expect.toSatisfy((us: number) => us <= takenUs * (1 + 1e-9)),
+			});
+			if (chargedUs > 0.9 * takenUs) tight++;
+		}
+		expect(tight).toBeGreaterThan(100);
+	});
+});
+
+describe('the time of one call alone', () => {
+	it('is what the engine takes, or a little less where chunks could be smaller', () => {
+		let tight = 0;
+		for (let seed = 0; seed < 300; seed++) {
+			const random = randomStream(seed, 'alone');
+			const profile = randomProfile(random);
+			const size = { promptTokens: whole(random, 1, 600), outputTokens: whole(random, 1, 60) };
+			const engineConfig = { ...profile.engine, numGpuBlocks: 100, maxModelLen: 1024 };
+			const engine = createEngine('stepwise', engineConfig, profile.step);
+			engine.submit(
+				{ id: 'x', ...size, maxOutputTokens: size.outputTokens, endsByStop: false, priority: 0 },
+				0,
+			);
+			let endUs = 0;
+			for (let nextUs = engine.nextUs(); nextUs !== Number.POSITIVE_INFINITY; nextUs = engine.nextUs()) {
+				engine.advance(nextUs);
+				endUs = nextUs;
+			}
+			const boundUs = latencyUs({ ...profile, engine: engineConfig }, size, canPreempt(engineConfig, [size]));
+			expect({ seed, boundUs }).toEqual({ seed, boundUs: expect.toSatisfy((us: number) => us <= endUs + 1) });
+			if (boundUs > 0.98 * endUs) tight++;
+		}
+		expect(tight).toBeGreaterThan(150);
+	});
+});
+
+/** Each of two GPUs gets one model of 32 equal calls; a batch holds 8. */
+const fullBatches: SmallSetup = {
+	gpus: 2,
+	aggregator: null,
+	loadSeconds: 2,
+	queries: Array.from({ length: 64 }, (_, i) => ({
+		calls: [{ model: i % 2 === 0 ? 'a' : 'b', outputTokens: 100 }],
+	})),
+};
+
+/** One model on one GPU with coefficients of an 8B model on an A100: 64 seats, 1000 calls of 100 to 300 tokens. */
+const longBatch: SmallSetup = {
+	gpus: 1,
+	aggregator: null,
+	loadSeconds: 40,
+	engine: { maxNumSeqs: 64, maxNumBatchedTokens: 2048, numGpuBlocks: 20_000 },
+	step: {
+		hostUs: 3500,
+		baseUs: 12_466,
+		perTokenOverKneeUs: 50.6,
+		kneeTokens: 84,
+		perDecodeSequenceUs: 4.1,
+		perContextTokenUs: 0.0845,
+		perPrefillTokenSquaredUs: 0.0045,
+	},
+	queries: Array.from({ length: 1000 }, (_, i) => ({
+		calls: [{ model: 'a', promptTokens: 100, outputTokens: 100 + ((i * 37) % 201) }],
+	})),
+};
+
+const boundCalls = (count: number, promptTokens: number, outputTokens: number): BoundCall[] =>
+	Array.from({ length: count }, (_, i) => ({
+		query: queryId(`q${i}`),
+		role: 'expert',
+		model: modelId('a'),
+		promptTokens,
+		outputTokens,
+	}));
+
+function randomProfile(random: RandomStream): ReplicaProfile {
+	const step: StepCost = {
+		hostUs: 4000 * random(),
+		hostPerSequenceUs: random() < 0.5 ? 0 : 100 * random(),
+		baseUs: 15_000 * random(),
+		perTokenOverKneeUs: random() < 0.2 ? 0 : 60 * random(),
+		kneeTokens: random() < 0.2 ? 0 : whole(random, 1, 150),
+		perDecodeSequenceUs: 10 * random(),
+		perContextTokenUs: random(),
+		perPrefillTokenSquaredUs: random() < 0.5 ? 0 : 0.05 * random(),
+		allReduceUs: random() < 0.5 ? 0 : 1000,
+	};
+	const engine: EngineConfig = {
+		...SMALL_ENGINE,
+		numGpuBlocks: whole(random, 20, 400),
+		maxNumSeqs: whole(random, 1, 64),
+		maxNumBatchedTokens: whole(random, 64, 512),
+		asyncScheduling: random() < 0.4,
+		prefixCaching: random() < 0.3,
+	};
+	return {
+		model: modelId('a'),
+		gpuType: 'test-gpu',
+		tensorParallel: 1,
+		engine,
+		step: { ...FLAT_STEP, ...step },
+		loadUs: 1,
+		stopUs: 0,
+		sleepUs: 0,
+		wakeUs: 0,
+		gpuBytesPerGpu: 1,
+		sleepingHostBytes: 1,
+	};
+}
+
+interface Step {
+	readonly sequences: number;
+	readonly tokens: number;
+	readonly prefill: number;
+	readonly decodes: number;
+	readonly context: number;
+	readonly held: number;
+}
+
+/** A step that an engine may run: within its seats, its token budget and, unless blocks are shared, its memory. */
+function randomStep(random: RandomStream, engine: EngineConfig): Step {
+	const sequences = whole(random, 1, Math.min(engine.maxNumSeqs, engine.maxNumBatchedTokens));
+	const decodes = random() < 0.3 ? sequences : whole(random, 0, sequences);
+	const prefills = sequences - decodes;
+	const prefill = prefills === 0 ? 0 : whole(random, prefills, engine.maxNumBatchedTokens - decodes);
+	const tokens = decodes + prefill;
+	const memory = (engine.numGpuBlocks - 1) * engine.blockSize;
+	const held = Math.max(tokens, whole(random, tokens, Math.max(tokens, memory)));
+	const context = Math.floor((held - tokens) * (prefills === 0 ? 1 : random()));
+	return {
+		sequences,
+		tokens,
+		prefill,
+		decodes,
+		context: decodes === 0 ? 0 : context,
+		held: Math.min(held, memory),
+	};
+}
+
+/** The cost formula of the domain, term by term. */
+function stepUs({ step, engine }: ReplicaProfile, load: Step): number {
+	const hostUs = step.hostUs + step.hostPerSequenceUs * load.sequences;
+	const gpuUs =
+		step.baseUs +
+		step.perTokenOverKneeUs * Math.max(0, load.tokens - step.kneeTokens) +
+		step.perDecodeSequenceUs * load.decodes +
+		step.perContextTokenUs * load.context +
+		step.perPrefillTokenSquaredUs * load.prefill ** 2 +
+		step.allReduceUs;
+	return engine.asyncScheduling ? Math.max(hostUs, gpuUs) : hostUs + gpuUs;
+}
