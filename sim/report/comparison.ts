@@ -1,0 +1,120 @@
+/**
+ * Paired A/B over seeds: the document of `compare --json`. Runs of one seed share all their draws, so schedulers are compared
+ * seed by seed: the speed-up of a row is the mean over seeds of ln(baseline makespan / its makespan), with a 95 % interval of
+ * Student's t on those logarithms, given back as ratios (so `mean` is the geometric mean). All other intervals are Student's
+ * t on the values themselves.
+ */
+import { UsageError } from '../domain/errors.ts';
+import { type Estimate, estimate } from './student-t.ts';
+import { idlePercent, type Summary } from './summary.ts';
+
+export interface Comparison {
+	readonly format: 1;
+	/** `scheduler/gate` of the row that speed-ups refer to. */
+	readonly baseline: string;
+	/** All seeds met, rising. */
+	readonly seeds: readonly number[];
+	readonly rows: readonly ComparisonRow[];
+}
+
+export interface ComparisonRow {
+	readonly scheduler: string;
+	readonly gate: string;
+	readonly makespanSeconds: Estimate;
+	readonly expertSeconds: Estimate;
+	readonly aggregatorSeconds: Estimate;
+	/** Above 1 is faster than the baseline; null when the two share no seed. */
+	readonly speedup: Estimate | null;
+	/** Against aggregating everything on the same draws; null when correctness is unknown. */
+	readonly accuracyDeltaPoints: Estimate | null;
+	/** Null when a run has no bound. */
+	readonly lowerBoundSeconds: Estimate | null;
+	/** Share of GPU time that was not computing. */
+	readonly idlePercent: Estimate;
+	/** Whether it beats the baseline; null when the interval covers 1 or there is one seed only. */
+	readonly wins: boolean | null;
+}
+
+/**
+ * @param summaries one per (scheduler, gate, seed); rows come in their order of first appearance
+ * @param baseline `SCHEDULER` or `SCHEDULER/GATE`; by default the first scheduler with its first gate
+ * @throws UsageError E_NO_RUNS without summaries, E_UNKNOWN_BASELINE, E_DUPLICATE_RUN when a (scheduler, gate, seed) comes twice
+ */
+export function compareSummaries(summaries: readonly Summary[], baseline?: string): Comparison {
+	const groups = new Map<string, Map<number, Summary>>();
+	for (const summary of summaries) {
+		const key = rowKey(summary);
+		const group = groups.get(key) ?? new Map<number, Summary>();
+		if (group.has(summary.seed))
+			throw new UsageError(
+				'E_DUPLICATE_RUN',
+				`two runs of ${key} with seed ${summary.seed}: expected one run per scheduler, gate and seed`,
+			);
+		groups.set(key, group.set(summary.seed, summary));
+	}
+	const [baselineKey, base] = findBaseline(groups, baseline);
+	return {
+		format: 1,
+		baseline: baselineKey,
+		seeds: [...new Set(summaries.map(({ seed }) => seed))].sort((a, b) => a - b),
+		rows: [...groups.values()].map((group) => row([...group.values()], base)),
+	};
+}
+
+/** `scheduler/gate`, the name of a row. */
+export const rowKey = ({ scheduler, gate }: { readonly scheduler: string; readonly gate: string }): string =>
+	`${scheduler}/${gate}`;
+
+function findBaseline<G>(groups: ReadonlyMap<string, G>, wanted: string | undefined): [string, G] {
+	for (const [key, group] of groups)
+		if (wanted === undefined || key === wanted || key.startsWith(`${wanted}/`)) return [key, group];
+	if (wanted === undefined)
+		throw new UsageError('E_NO_RUNS', 'nothing to compare: expected at least one run');
+	throw new UsageError(
+		'E_UNKNOWN_BASELINE',
+		`baseline '${wanted}' was not run: expected one of ${[...groups.keys()].join(', ')}`,
+	);
+}
+
+function row(runs: readonly Summary[], base: ReadonlyMap<number, Summary>): ComparisonRow {
+	const first = runs[0] as Summary;
+	const logRatios = runs.flatMap((run) => {
+		const other = base.get(run.seed);
+		return other === undefined ? [] : [Math.log(other.makespanSeconds / run.makespanSeconds)];
+	});
+	const speedup = logRatios.length === 0 ? null : asRatios(estimate(logRatios));
+	return {
+		scheduler: first.scheduler,
+		gate: first.gate,
+		makespanSeconds: seconds(runs.map((run) => run.makespanSeconds)),
+		expertSeconds: seconds(runs.map((run) => run.stages.expert.seconds)),
+		aggregatorSeconds: seconds(runs.map((run) => run.stages.aggregator.seconds)),
+		speedup,
+		accuracyDeltaPoints: ifAllKnown(runs.map((run) => run.accuracy.deltaPoints)),
+		lowerBoundSeconds: ifAllKnown(runs.map((run) => run.lowerBoundSeconds)),
+		idlePercent: estimate(runs.map(idlePercent)),
+		wins: logRatios.length < 2 || speedup === null ? null : verdict(speedup),
+	};
+}
+
+function verdict({ low, high }: Estimate): boolean | null {
+	if (low > 1) return true;
+	return high < 1 ? false : null;
+}
+
+const asRatios = ({ mean, low, high }: Estimate): Estimate => ({
+	mean: Math.exp(mean),
+	low: Math.exp(low),
+	high: Math.exp(high),
+});
+
+/** Times cannot be negative, whatever a wide interval on few seeds says. */
+function seconds(values: readonly number[]): Estimate {
+	const { mean, low, high } = estimate(values);
+	return { mean, low: Math.max(0, low), high };
+}
+
+function ifAllKnown(values: readonly (number | null)[]): Estimate | null {
+	const known = values.filter((value) => value !== null);
+	return known.length < values.length ? null : estimate(known);
+}

@@ -1,0 +1,150 @@
+/** queries.csv and calls.csv: one row per query or call of a run, from its log. RFC 4180; times in seconds from the start. */
+import type { CallId, QueryId } from '../domain/ids.ts';
+import type { CallDispatched, QueryArrived, QuerySettled, RunRecord } from '../domain/run-log.ts';
+import { secondsFromUs, type TimeUs } from '../domain/units.ts';
+
+type Cell = string | number | boolean | null;
+
+const QUERY_COLUMNS = [
+	'query',
+	'task',
+	'models',
+	'arrivalSeconds',
+	'settledSeconds',
+	'latencySeconds',
+	'settledBy',
+	'answer',
+	'correct',
+	'aggregateAllCorrect',
+] as const;
+
+const CALL_COLUMNS = [
+	'call',
+	'query',
+	'role',
+	'model',
+	'replica',
+	'status',
+	'dispatchedSeconds',
+	'startedSeconds',
+	'firstTokenSeconds',
+	'endedSeconds',
+	'promptTokens',
+	'outputTokens',
+	'cachedPromptTokens',
+	'recomputedTokens',
+	'preemptions',
+	'finishReason',
+	'answer',
+	'reason',
+] as const;
+
+type Row<Columns extends readonly string[]> = Record<Columns[number], Cell>;
+
+/** In order of arrival. Cells of a query that has not settled are empty; `models` holds one name per slot. */
+export function queriesCsv(records: Iterable<RunRecord>): string {
+	const arrived = new Map<QueryId, QueryArrived>();
+	const settled = new Map<QueryId, QuerySettled>();
+	for (const record of records) {
+		if (record.type === 'query-arrived') arrived.set(record.query, record);
+		else if (record.type === 'query-settled') settled.set(record.query, record);
+	}
+	const rows = [...arrived.values()].map((query): Row<typeof QUERY_COLUMNS> => {
+		const end = settled.get(query.query);
+		return {
+			query: query.query,
+			task: query.task,
+			models: query.slots.join(' '),
+			arrivalSeconds: secondsFromUs(query.timeUs),
+			settledSeconds: secondsOrNull(end?.timeUs),
+			latencySeconds: secondsOrNull(end === undefined ? undefined : end.timeUs - query.timeUs),
+			settledBy: end?.by ?? null,
+			answer: end?.answer ?? null,
+			correct: end?.correct ?? null,
+			aggregateAllCorrect: end?.aggregateAllCorrect ?? null,
+		};
+	});
+	return csv(QUERY_COLUMNS, rows);
+}
+
+/**
+ * In order of first mention. `status` is `finished`, `cancelled`, `failed` or `open` (dispatched, not ended); `dispatchedSeconds`
+ * is the last dispatch. Calls that were never dispatched nor ended leave no record and no row.
+ */
+export function callsCsv(records: Iterable<RunRecord>): string {
+	const dispatched = new Map<CallId, CallDispatched>();
+	const rows = new Map<CallId, Row<typeof CALL_COLUMNS>>();
+	for (const record of records) {
+		switch (record.type) {
+			case 'call-dispatched':
+				dispatched.set(record.call, record);
+				rows.set(record.call, { ...EMPTY_CALL, ...identity(record), status: 'open', ...dispatch(record) });
+				break;
+			case 'call-finished':
+				rows.set(record.call, {
+					...EMPTY_CALL,
+					...identity(record),
+					...dispatch(dispatched.get(record.call)),
+					status: 'finished',
+					startedSeconds: secondsFromUs(record.startedUs),
+					firstTokenSeconds: secondsFromUs(record.firstTokenUs),
+					endedSeconds: secondsFromUs(record.timeUs),
+					promptTokens: record.promptTokens,
+					outputTokens: record.outputTokens,
+					cachedPromptTokens: record.cachedPromptTokens,
+					recomputedTokens: record.recomputedTokens,
+					preemptions: record.preemptions,
+					finishReason: record.finishReason,
+					answer: record.answer,
+				});
+				break;
+			case 'call-cancelled':
+			case 'call-failed':
+				rows.set(record.call, {
+					...EMPTY_CALL,
+					...identity(record),
+					...dispatch(dispatched.get(record.call)),
+					status: record.type === 'call-failed' ? 'failed' : 'cancelled',
+					endedSeconds: secondsFromUs(record.timeUs),
+					...(record.type === 'call-failed'
+						? { reason: record.reason }
+						: { outputTokens: record.outputTokens }),
+				});
+				break;
+		}
+	}
+	return csv(CALL_COLUMNS, [...rows.values()]);
+}
+
+const EMPTY_CALL = Object.fromEntries(CALL_COLUMNS.map((column) => [column, null])) as Row<
+	typeof CALL_COLUMNS
+>;
+
+type CallIdentity = Pick<Row<typeof CALL_COLUMNS>, 'call' | 'query' | 'role' | 'model' | 'replica'>;
+
+const identity = ({ call, query, role, model, replica }: CallIdentity): CallIdentity => ({
+	call,
+	query,
+	role,
+	model,
+	replica,
+});
+
+function dispatch(record: CallDispatched | undefined): Partial<Row<typeof CALL_COLUMNS>> {
+	if (record === undefined) return {};
+	return { dispatchedSeconds: secondsFromUs(record.timeUs), promptTokens: record.promptTokens };
+}
+
+const secondsOrNull = (timeUs: TimeUs | undefined): number | null =>
+	timeUs === undefined ? null : secondsFromUs(timeUs);
+
+function csv<Columns extends readonly string[]>(columns: Columns, rows: readonly Row<Columns>[]): string {
+	const lines = [columns.join(',')];
+	for (const row of rows) lines.push(columns.map((column) => cell(row[column as Columns[number]])).join(','));
+	return `${lines.join('\r\n')}\r\n`;
+}
+
+function cell(value: Cell): string {
+	const text = value === null ? '' : String(value);
+	return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import { UsageError } from '../../sim/domain/errors.ts';
+import { type ComparisonRow, compareSummaries } from '../../sim/report/comparison.ts';
+import { studentT975 } from '../../sim/report/student-t.ts';
+import { type Summary, summarize } from '../../sim/report/summary.ts';
+import { HAND_RUN } from './hand-run.ts';
+
+const TEMPLATE = summarize(HAND_RUN);
+
+function run(
+	scheduler: string,
+	gate: string,
+	seed: number,
+	makespanSeconds: number,
+	over: Partial<Summary> = {},
+): Summary {
+	return { ...TEMPLATE, scheduler, gate, seed, makespanSeconds, lowerBoundSeconds: 10, ...over };
+}
+
+const rowOf = (rows: readonly ComparisonRow[], scheduler: string): ComparisonRow =>
+	rows.find((row) => row.scheduler === scheduler) as ComparisonRow;
+
+describe('compareSummaries', () => {
+	it('pairs by seed: seeds that differ much do not hide a steady gain', () => {
+		const base = [100, 200, 400];
+		const { rows, seeds, baseline } = compareSummaries([
+			...base.map((makespan, seed) => run('rr', 'never', seed, makespan)),
+			// In another order of seeds, so that pairing by place would fail.
+			...[2, 1, 0].map((seed) => run('ilp', 'never', seed, (base[seed] as number) / 2)),
+		]);
+		expect({ seeds, baseline }).toEqual({ seeds: [0, 1, 2], baseline: 'rr/never' });
+		const ilp = rowOf(rows, 'ilp');
+		expect(ilp.speedup?.mean).toBeCloseTo(2, 12);
+		expect(ilp.speedup?.low).toBeCloseTo(2, 12);
+		expect(ilp.wins).toBe(true);
+		// Unpaired, the intervals of 100, 200, 400 and 50, 100, 200 overlap widely.
+		expect(ilp.makespanSeconds.high).toBeGreaterThan(rowOf(rows, 'rr').makespanSeconds.low);
+	});
+
+	it('gives the interval of Student t on the logarithms of the ratios', () => {
+		const { rows } = compareSummaries([
+			...[100, 100, 100].map((makespan, seed) => run('rr', 'never', seed, makespan)),
+			...[50, 80, 60].map((makespan, seed) => run('ilp', 'never', seed, makespan)),
+		]);
+		const logs = [100 / 50, 100 / 80, 100 / 60].map(Math.log);
+		const mean = (logs[0] as number) / 3 + (logs[1] as number) / 3 + (logs[2] as number) / 3;
+		const deviation = Math.sqrt(logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / 2);
+		const half = (studentT975(2) * deviation) / Math.sqrt(3);
+		const { speedup, wins } = rowOf(rows, 'ilp');
+		expect(speedup?.mean).toBeCloseTo(Math.exp(mean), 12);
+		expect(speedup?.low).toBeCloseTo(Math.exp(mean - half), 12);
+		expect(speedup?.high).toBeCloseTo(Math.exp(mean + half), 12);
+		expect(speedup?.low).toBeLessThan(1);
+		expect(wins).toBeNull();
+	});
+
+	it('says false for what is slower, and null for the baseline itself', () => {
+		const { rows } = compareSummaries(
+			[0, 1].flatMap((seed) => [run('rr', 'never', seed, 100), run('worst', 'never', seed, 300 + seed)]),
+		);
+		expect(rowOf(rows, 'worst').wins).toBe(false);
+		expect(rowOf(rows, 'rr')).toMatchObject({ wins: null, speedup: { mean: 1, low: 1, high: 1 } });
+	});
+
+	it('names no winner on one seed, however large the gain', () => {
+		const { rows } = compareSummaries([run('rr', 'never', 1, 100), run('ilp', 'never', 1, 10)]);
+		const ilp = rowOf(rows, 'ilp');
+		expect(ilp.speedup?.low).toBe(ilp.speedup?.high);
+		expect(ilp.speedup?.mean).toBeCloseTo(10, 12);
+		expect(ilp.wins).toBeNull();
+	});
+
+	it('takes scheduler, or scheduler and gate, as baseline', () => {
+		const summaries = ['rr', 'ilp'].flatMap((scheduler) =>
+			['never', 'majority'].map((gate) => run(scheduler, gate, 1, 100)),
+		);
+		expect(compareSummaries(summaries).baseline).toBe('rr/never');
+		expect(compareSummaries(summaries, 'ilp').baseline).toBe('ilp/never');
+		expect(compareSummaries(summaries, 'ilp/majority').baseline).toBe('ilp/majority');
+	});
+
+	it('has no speed-up without a common seed, no delta or bound where one is unknown', () => {
+		const { rows } = compareSummaries([
+			run('rr', 'never', 1, 100),
+			run('ilp', 'never', 2, 50, {
+				lowerBoundSeconds: null,
+				accuracy: { ...TEMPLATE.accuracy, deltaPoints: null },
+			}),
+		]);
+		expect(rowOf(rows, 'ilp')).toMatchObject({
+			speedup: null,
+			wins: null,
+			lowerBoundSeconds: null,
+			accuracyDeltaPoints: null,
+		});
+		expect(rowOf(rows, 'rr').lowerBoundSeconds).toEqual({ mean: 10, low: 10, high: 10 });
+	});
+
+	it('never gives a time below zero', () => {
+		const { rows } = compareSummaries([run('rr', 'never', 1, 1), run('rr', 'never', 2, 1000)]);
+		expect(rows[0]?.makespanSeconds.low).toBe(0);
+	});
+
+	it('has exactly the keys that the contract names, and idlePercent', () => {
+		const comparison = compareSummaries([run('rr', 'never', 1, 100)]);
+		expect(Object.keys(comparison)).toEqual(['format', 'baseline', 'seeds', 'rows']);
+		expect(Object.keys(comparison.rows[0] ?? {}).sort()).toEqual(
+			[
+				'scheduler',
+				'gate',
+				'makespanSeconds',
+				'expertSeconds',
+				'aggregatorSeconds',
+				'speedup',
+				'accuracyDeltaPoints',
+				'lowerBoundSeconds',
+				'idlePercent',
+				'wins',
+			].sort(),
+		);
+	});
+
+	it.each([
+		['E_NO_RUNS', [], undefined, 'at least one run'],
+		[
+			'E_UNKNOWN_BASELINE',
+			[run('rr', 'never', 1, 1)],
+			'ipl',
+			"baseline 'ipl' was not run: expected one of rr/never",
+		],
+		['E_UNKNOWN_BASELINE', [run('rr-x', 'never', 1, 1)], 'rr', 'rr-x/never'],
+		[
+			'E_DUPLICATE_RUN',
+			[run('rr', 'never', 1, 1), run('rr', 'never', 1, 2)],
+			undefined,
+			'rr/never with seed 1',
+		],
+	])('refuses with %s', (code, summaries, baseline, message) => {
+		try {
+			compareSummaries(summaries, baseline);
+			expect.unreachable();
+		} catch (error) {
+			expect(error).toBeInstanceOf(UsageError);
+			expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
+		}
+	});
+});

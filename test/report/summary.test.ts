@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import type { RunRecord } from '../../sim/domain/run-log.ts';
+import { idlePercent, summarize } from '../../sim/report/summary.ts';
+import { EVIDENCE, record, runStarted, syntheticRun } from '../support/synthetic-log.ts';
+import { HAND_RUN } from './hand-run.ts';
+
+describe('summarize', () => {
+	it('gives the run made by hand in numbers worked out by hand', () => {
+		const idle = {
+			loading: 0.00005,
+			switching: 0.000008,
+			starved: 0,
+			memory: 0,
+			noDemand: 0.000007,
+			down: 0,
+		};
+		expect(summarize(HAND_RUN)).toEqual({
+			format: 1,
+			experiment: 'synthetic',
+			scheduler: 'round-robin',
+			gate: 'never',
+			seed: 1,
+			engineMode: 'stepwise',
+			status: 'complete',
+			reproducible: true,
+			makespanSeconds: 0.00016,
+			lowerBoundSeconds: 0.00012,
+			stages: {
+				expert: { startSeconds: 0.00001, endSeconds: 0.00009, seconds: 0.00008 },
+				aggregator: { startSeconds: 0.00009, endSeconds: 0.00016, seconds: 0.00007 },
+			},
+			calls: { expert: 2, aggregator: 1, cancelled: 0, neverStarted: 0, failed: 0 },
+			tokens: { prompt: 300, output: 115, recomputed: 9, cachedPrompt: 48 },
+			queries: {
+				total: 1,
+				settledByVote: 0,
+				aggregated: 1,
+				p50Seconds: 0.00016,
+				p95Seconds: 0.00016,
+				p99Seconds: 0.00016,
+			},
+			accuracy: { value: 1, aggregateAllValue: 1, deltaPoints: 0, lossBoundPoints: null },
+			gpus: [
+				{ gpu: 'gpu0', wallSeconds: 0.00017, busySeconds: 0.000095, idle: { ...idle, barrier: 0.00001 } },
+				{ gpu: 'gpu1', wallSeconds: 0.00017, busySeconds: 0.000055, idle: { ...idle, barrier: 0.00005 } },
+			],
+			plan: {
+				objectiveSeconds: 100,
+				boundSeconds: 95,
+				gap: 0.05,
+				status: 'feasible',
+				solveSeconds: 0.00001,
+				fallback: null,
+			},
+		});
+	});
+
+	it('takes any iterable once', () => {
+		function* once(): Generator<RunRecord> {
+			yield* HAND_RUN;
+		}
+		expect(summarize(once())).toEqual(summarize(HAND_RUN));
+	});
+
+	it('counts cancelled and failed calls once each, and their tokens', () => {
+		const { calls, tokens } = summarize([
+			runStarted(),
+			record.cancelled(1, 'q0/0', 'A', 'A#1', 7),
+			record.cancelled(1, 'q0/1', 'A', null),
+			{ ...record.cancelled(1, 'q0/2', 'A', null), type: 'call-failed', reason: 'gone' } as RunRecord,
+			record.finished(2, 'q1/0', 'A#1', 10),
+		]);
+		expect(calls).toEqual({ expert: 1, aggregator: 0, cancelled: 1, neverStarted: 1, failed: 1 });
+		expect(tokens.output).toBe(17);
+	});
+
+	it('gives an aggregator stage of length zero at the expert end when nothing was aggregated', () => {
+		const { stages } = summarize([
+			runStarted(),
+			record.replica(5, 'A#1', 'loading', 'gpu0'),
+			record.finished(20, 'q/0', 'A#1'),
+			record.cancelled(30, 'q/1', 'B', null),
+			record.settled(30, 'q', 'vote'),
+		]);
+		expect(stages.expert).toEqual({ startSeconds: 0.000005, endSeconds: 0.00002, seconds: 0.000015 });
+		expect(stages.aggregator).toEqual({ startSeconds: 0.00002, endSeconds: 0.00002, seconds: 0 });
+	});
+
+	it('takes percentiles by nearest rank of settled minus arrival', () => {
+		const log: RunRecord[] = [runStarted({ queryCount: 20 })];
+		for (let i = 1; i <= 20; i++) log.push(record.arrived(i, `q${i}`));
+		for (let i = 1; i <= 20; i++) log.push(record.settled(100 + 2 * i, `q${i}`, 'vote'));
+		const { queries } = summarize(log);
+		expect(queries).toMatchObject({ total: 20, settledByVote: 20, aggregated: 0 });
+		expect(queries.p50Seconds).toBe(0.00011);
+		expect(queries.p95Seconds).toBe(0.000119);
+		expect(queries.p99Seconds).toBe(0.00012);
+	});
+
+	it('keeps accuracy to the queries where it is known', () => {
+		const { accuracy } = summarize([
+			runStarted(),
+			record.settled(1, 'a', 'vote', true, false),
+			record.settled(1, 'b', 'vote', false, false),
+			record.settled(1, 'c', 'vote', true, null),
+			record.settled(1, 'd', 'vote', null, true),
+		]);
+		expect(accuracy).toEqual({
+			value: 2 / 3,
+			aggregateAllValue: 1 / 3,
+			deltaPoints: 50,
+			lossBoundPoints: null,
+		});
+		const unknown = summarize([runStarted(), record.settled(1, 'a', 'vote')]).accuracy;
+		expect(unknown).toEqual({
+			value: null,
+			aggregateAllValue: null,
+			deltaPoints: null,
+			lossBoundPoints: null,
+		});
+	});
+
+	it('says that a run without an end was interrupted, and which plan was stopped by a clock', () => {
+		const summary = summarize([
+			runStarted({ queryCount: 3 }),
+			record.plan(0, [], { ...EVIDENCE, reproducible: false }),
+			record.arrived(4, 'q'),
+		]);
+		expect(summary).toMatchObject({
+			status: 'interrupted',
+			reproducible: false,
+			makespanSeconds: 0.000004,
+			lowerBoundSeconds: null,
+			queries: { total: 3, p50Seconds: null },
+		});
+	});
+
+	it('splits a barrier run into stages that add up to the makespan, and GPU time that adds up to wall time', () => {
+		for (const layout of ['dealt', 'spread'] as const) {
+			const summary = summarize(syntheticRun({ layout, queryCount: 60 }));
+			const { expert, aggregator } = summary.stages;
+			expect(expert.startSeconds + expert.seconds + aggregator.seconds).toBeCloseTo(
+				summary.makespanSeconds,
+				9,
+			);
+			for (const { wallSeconds, busySeconds, idle } of summary.gpus) {
+				const idleSeconds = Object.values(idle).reduce((sum, seconds) => sum + seconds, 0);
+				expect(Math.round((busySeconds + idleSeconds) * 1e6)).toBe(Math.round(wallSeconds * 1e6));
+			}
+			expect(idlePercent(summary)).toBeGreaterThan(5);
+		}
+	});
+});

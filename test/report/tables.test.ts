@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { compareSummaries } from '../../sim/report/comparison.ts';
+import { summarize } from '../../sim/report/summary.ts';
+import { comparisonTable, signed, summaryTable } from '../../sim/report/tables.ts';
+import { syntheticRun } from '../support/synthetic-log.ts';
+
+const runOf = (scheduler: string, gate: string, seed: number) =>
+	summarize(
+		syntheticRun({ scheduler, gate, seed, queryCount: 40, layout: scheduler === 'rr' ? 'dealt' : 'spread' }),
+	);
+const ESCAPE = String.fromCharCode(27);
+
+describe('comparisonTable', () => {
+	const summaries = ['rr', 'dp'].flatMap((scheduler) =>
+		[1, 2].map((seed) => runOf(scheduler, 'never', seed)),
+	);
+
+	it('is plain text with one aligned line per row', () => {
+		const text = comparisonTable(compareSummaries(summaries).rows);
+		const lines = text.split('\n');
+		expect(lines).toHaveLength(3);
+		expect(text).not.toContain(ESCAPE);
+		expect(lines[0]).toMatch(/^scheduler +makespan s +expert s +aggregator s +speed-up +idle % +above bound/);
+		expect(lines[1]).toMatch(/^rr +\d+\.\d \(\d+\.\d to \d+\.\d\).* 1\.00 .*= baseline$/);
+		expect(lines[2]).toMatch(/^dp +.*\d\.\d\d \(\d\.\d\d to \d\.\d\d\)/);
+	});
+
+	it('names the gate only where there are several', () => {
+		expect(comparisonTable(compareSummaries(summaries).rows)).not.toContain('never');
+		const both = comparisonTable(compareSummaries([...summaries, runOf('rr', 'majority', 1)]).rows);
+		expect(both).toMatch(/^scheduler +gate +makespan/);
+		expect(both).toContain('majority');
+	});
+
+	it('colours only when asked to', () => {
+		expect(comparisonTable(compareSummaries(summaries).rows, { colour: true })).toContain(`${ESCAPE}[1m`);
+	});
+});
+
+describe('summaryTable', () => {
+	it('shows headline figures and every GPU by cause', () => {
+		const summary = runOf('rr', 'majority', 1);
+		const text = summaryTable(summary);
+		expect(text).toContain(`makespan                 ${summary.makespanSeconds.toFixed(1)} s`);
+		expect(text).toContain('40: 24 by vote, 16 aggregated');
+		expect(text).toContain('feasible, objective 100.0 s, bound 95.0 s, gap 5.0 %');
+		for (const { gpu, busySeconds } of summary.gpus)
+			expect(text).toMatch(new RegExp(`^${gpu} +\\d+\\.\\d +${busySeconds.toFixed(1)} `, 'm'));
+	});
+});
+
+it('signs what is not zero after rounding', () => {
+	expect([0.244, -1, 0, 0.001, -0.001].map(signed)).toEqual(['+0.24', '-1.00', '0.00', '0.00', '0.00']);
+});
