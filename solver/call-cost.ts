@@ -115,7 +115,7 @@ function waysToCharge(form: StepForm, engine: EngineConfig, preemption: boolean)
 			perDecodeUs: form.perDecodeUs,
 			perContextUs: form.perContextUs,
 			countsPrompt: !engine.prefixCaching,
-			resumePerTokenUs: preemption ? 100 : null,
+			resumePerTokenUs: preemption ? (engine.prefixCaching ? 0 : perTokenUs) : null,
 		};
 	};
 	const atKink = fixedUs === 0 ? 0 : Math.min(1, (slopeUs * form.kneeTokens) / fixedUs);

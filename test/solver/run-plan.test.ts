@@ -40,7 +40,9 @@ async function carryOut(
 	gate = 'unanimous',
 ): Promise<StepRun> {
 	const hasAggregator = sessions.some(({ role }) => role === 'aggregator');
-	const setup = smallSetup({ gpus: 4, queries, ...(hasAggregator ? {} : { aggregator: null }) });
+	// Engines small enough to fit side by side: nothing but the policy keeps a GPU to one.
+	const roomy = { gpus: 4, queries, gpuBytesPerGpu: 20e9 };
+	const setup = smallSetup(hasAggregator ? roomy : { ...roomy, aggregator: null });
 	const problem = createProblem(setup, {} as Forecaster);
 	return runInSteps(setup, problem, fixedPlan(sessions), createGate(gate), mishaps);
 }
