@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
 	test: {
 		include: ['test/**/*.test.ts'],
-		reporters: process.env.CI ? ['default', './test/support/count-reporter.ts'] : ['default'],
+		reporters: ['default', './test/support/count-reporter.ts'],
 		testTimeout: 60_000,
+		hookTimeout: 60_000,
 	},
 });

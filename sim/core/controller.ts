@@ -38,6 +38,7 @@ export class Controller {
 	private readonly parts: ControllerParts;
 	private plan: Plan | null = null;
 	private allArrived = false;
+	private askAgain = false;
 
 	constructor(parts: ControllerParts) {
 		this.parts = parts;
@@ -103,12 +104,16 @@ export class Controller {
 	 */
 	decide(nowUs: TimeUs): void {
 		const { scheduler, setup } = this.parts;
-		const view = createView(this.state, setup.profiles, nowUs, present(this.plan, 'plan'), this.allArrived);
-		for (const action of scheduler.decide(view)) {
-			const fault = actionFault(this.state, setup.profiles, action);
-			if (fault !== null) throw new PolicyError(scheduler.name, `${action.type}: ${fault}`);
-			this.perform(action, nowUs);
-		}
+		const plan = present(this.plan, 'plan');
+		do {
+			this.askAgain = false;
+			const view = createView(this.state, setup.profiles, nowUs, plan, this.allArrived);
+			for (const action of scheduler.decide(view)) {
+				const fault = actionFault(this.state, setup.profiles, action);
+				if (fault !== null) throw new PolicyError(scheduler.name, `${action.type}: ${fault}`);
+				this.perform(action, nowUs);
+			}
+		} while (this.askAgain);
 	}
 
 	private perform(action: Action, nowUs: TimeUs): void {
@@ -156,7 +161,11 @@ export class Controller {
 				if (record.state === 'dispatched') {
 					record.state = 'cancelling';
 					executor.cancel(action.call);
-				} else this.endCall(action.call, { kind: 'cancelled' }, null, nowUs);
+				} else {
+					// It ends here and now; no event will follow that would ask the scheduler what comes of it.
+					this.endCall(action.call, { kind: 'cancelled' }, null, nowUs);
+					this.askAgain = true;
+				}
 				break;
 			}
 			case 'settle': {

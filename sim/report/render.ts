@@ -7,6 +7,9 @@ export async function renderSvg(spec: TopLevelSpec): Promise<string> {
 	const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')]);
 	const { spec: compiled } = vegaLite.compile(spec, { logger: vega.logger(vega.Error) });
 	const view = new vega.View(vega.parse(compiled), { renderer: 'none', logLevel: vega.Error });
+	await view.runAsync();
+	// Ids of clip paths count up within a process; begun anew, a chart's bytes do not depend on what was drawn before it.
+	vega.resetSVGDefIds();
 	const svg = await view.toSVG();
 	view.finalize();
 	return svg;

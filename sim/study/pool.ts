@@ -14,7 +14,8 @@ export function localPool(workerFile: string, threads = os.availableParallelism(
 			filename: workerFile,
 			minThreads: 1,
 			maxThreads: Math.max(1, Math.min(threads, jobs.length)),
-			execArgv: path.extname(workerFile) === '.ts' ? ['-r', 'ts-node/register'] : [],
+			// Resolved from here: the user may stand in any folder.
+			execArgv: path.extname(workerFile) === '.ts' ? ['-r', require.resolve('ts-node/register')] : [],
 		});
 		try {
 			return await runAll(jobs, options, (job) =>

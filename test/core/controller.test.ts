@@ -48,7 +48,9 @@ function scripted(small: SmallSetup, gate = 'majority') {
 			plan: async () => PLAN,
 			decide: (view) => {
 				seen = view;
-				return actions;
+				const once = actions;
+				actions = [];
+				return once;
 			},
 		},
 		judge: { isCorrect: (_, answer) => answer === 'A', aggregateAllCorrect: () => null },

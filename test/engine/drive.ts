@@ -86,7 +86,7 @@ export function drive(
 	const events: EngineEvent[] = [];
 	const aborted = new Map<string, number>();
 	const queue = [...happenings].sort((a, b) => a.atUs - b.atUs);
-	for (let moves = 0; moves < 1_000_000; moves++) {
+	for (let moves = 0; moves < 50_000; moves++) {
 		const next = queue[0];
 		const dueUs = engine.nextUs();
 		if (next !== undefined && next.atUs <= dueUs) {

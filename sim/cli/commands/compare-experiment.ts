@@ -1,0 +1,159 @@
+import path from 'node:path';
+import { stringify } from 'yaml';
+import { schedulerNames } from '../../../solver/index.ts';
+import { gateNames } from '../../aggregate/index.ts';
+import { UsageError } from '../../domain/errors.ts';
+import type { Setup } from '../../domain/setup.ts';
+import { rowKey } from '../../report/comparison.ts';
+import { comparisonTable } from '../../report/tables.ts';
+import {
+	type CompareOutcome,
+	type CompareRequest,
+	compareJobs,
+	compareSchedulers,
+} from '../../study/compare.ts';
+import type { RunJob } from '../../study/jobs.ts';
+import type { Arguments } from '../arguments.ts';
+import { comparisonReadme } from '../comparison-readme.ts';
+import { EXIT, type ExitCode, Interrupted } from '../exit.ts';
+import type { Io } from '../io.ts';
+import { jsonText } from '../json-text.ts';
+import { type LoadedRun, loadRun } from '../load-run.ts';
+import { experimentReference, loadSetup } from '../load-setup.ts';
+import { checkName } from '../names.ts';
+import { plural } from '../plural.ts';
+import { remark, startProgress } from '../progress.ts';
+import { reportOn, writeReport } from '../report-files.ts';
+import { createRunFolder, type RunFolder, shownPath } from '../run-folder.ts';
+import { endStatus, readStatus } from '../run-status.ts';
+import { studyPool } from '../study-pool.ts';
+import { programVersion } from '../version.ts';
+
+/** Paired A/B over seeds on worker threads, into a folder with a report. */
+export async function compareExperiment(typed: string, args: Arguments, io: Io): Promise<ExitCode> {
+	const { request, setup } = readRequest(typed, args, io);
+	const folder = openFolder(setup.name, args, io);
+	const placed = { ...request, folder: folder.path };
+	const shown = shownPath(folder.path, io.cwd);
+	const { schedulers, gates, seeds } = request;
+	const total = schedulers.length * gates.length * seeds;
+	const progress = startProgress(
+		`running ${setup.name}: ${counted(schedulers, 'scheduler')}, ${counted(gates, 'gate')}, ${seedsText(request)}: ${plural(total, 'run')}, into ${shown}`,
+		total,
+		args,
+		io,
+	);
+	let outcome: CompareOutcome;
+	try {
+		folder.write('experiment.yaml', stringify(setup.resolved, { lineWidth: 110 }));
+		folder.write('README.md', comparisonReadme(placed));
+		const onDone = ({ job, summary }: CompareOutcome['results'][number], done: number): void =>
+			progress.update(done, `${rowKey(job)} seed ${job.seed}: ${summary.makespanSeconds.toFixed(1)} s`);
+		outcome = await compareSchedulers(placed, studyPool(io.signal), { onDone });
+		progress.stop();
+		remark('drawing the report', args, io);
+		folder.writeJson('summary.json', outcome.comparison);
+		await writeReport(folder, { ...reportOn(runsOf(outcome)), baseline: outcome.comparison.baseline });
+	} catch (error) {
+		progress.stop();
+		endBadly(folder, compareJobs(placed), error, io);
+		if (error instanceof Interrupted)
+			throw new Interrupted(`interrupted; the runs that had ended are in ${shown}`);
+		throw error;
+	}
+	folder.end('complete', io.now());
+
+	const { comparison, results } = outcome;
+	if (args.flag('json')) {
+		io.stdout.write(jsonText(comparison));
+		remark(`run folder: ${shown}`, args, io);
+	} else {
+		const gate = gates.length === 1 ? `, gate ${gates[0]}` : '';
+		const title = `${setup.name}, ${seedsText(request)}${gate}, baseline ${comparison.baseline}`;
+		io.stdout.write(
+			`${title}\n\n${comparisonTable(comparison.rows)}\n\nrun folder: ${shown}\nreport:     ${path.join(shown, 'report.html')}\n`,
+		);
+	}
+	const failed = results.reduce((sum, { summary }) => sum + summary.calls.failed, 0);
+	if (failed > 0) remark(`${plural(failed, 'call')} failed; see calls.csv of the runs`, args, io);
+	return failed > 0 ? EXIT.beyondLimit : EXIT.done;
+}
+
+function readRequest(
+	typed: string,
+	args: Arguments,
+	io: Io,
+): { readonly request: Omit<CompareRequest, 'folder'>; readonly setup: Setup } {
+	const experiment = experimentReference(typed, io.cwd);
+	const sets = args.sets();
+	const schedulers = args.names('schedulers') ?? schedulerNames;
+	for (const name of schedulers) checkName('scheduler', name, schedulerNames);
+	const givenGates = args.names('gates');
+	for (const name of givenGates ?? []) checkName('gate', name, gateNames);
+	const seeds = args.whole('seeds', 1) ?? 3;
+	const baseline = args.text('baseline');
+	const first = {
+		experiment,
+		sets,
+		seed: args.whole('seed', 0),
+		scheduler: schedulers[0],
+		gate: givenGates?.[0],
+	};
+	const { setup } = loadSetup(first, io.clockSeconds);
+	const gates = givenGates ?? [setup.gate];
+	if (baseline !== undefined) checkBaseline(baseline, schedulers, gates);
+	return {
+		setup,
+		request: {
+			experiment,
+			sets,
+			schedulers,
+			gates,
+			seeds,
+			firstSeed: setup.seed,
+			...(baseline !== undefined && { baseline }),
+		},
+	};
+}
+
+/** Before any run, so that a slip does not cost the time of all of them. */
+function checkBaseline(baseline: string, schedulers: readonly string[], gates: readonly string[]): void {
+	const rows = schedulers.flatMap((scheduler) => gates.map((gate) => `${scheduler}/${gate}`));
+	checkName('baseline', baseline, [...schedulers, ...rows]);
+}
+
+function openFolder(experiment: string, args: Arguments, io: Io): RunFolder {
+	const out = args.text('out');
+	return createRunFolder({
+		out: out === undefined ? undefined : path.resolve(io.cwd, out),
+		runsFolder: path.join(io.cwd, 'runs'),
+		defaultName: `${experiment}-compare`,
+		kind: 'comparison',
+		command: args.words,
+		version: programVersion(),
+		startedAt: io.now(),
+	});
+}
+
+function endBadly(folder: RunFolder, jobs: readonly RunJob[], error: unknown, io: Io): void {
+	if (error instanceof UsageError) {
+		folder.discard();
+		return;
+	}
+	const state = error instanceof Interrupted ? 'interrupted' : 'failed';
+	for (const run of jobs) {
+		// Its thread was ended in the middle and could not say so itself.
+		if (run.folder !== null && readStatus(run.folder)?.state === 'running')
+			endStatus(run.folder, state, io.now());
+	}
+	folder.end(state, io.now());
+}
+
+const runsOf = ({ results }: CompareOutcome): LoadedRun[] =>
+	results.flatMap(({ job: { folder } }) => (folder === null ? [] : [loadRun(folder)]));
+
+const counted = (names: readonly string[], what: string): string =>
+	names.length === 1 ? `${what} ${names[0]}` : plural(names.length, what);
+
+const seedsText = ({ seeds, firstSeed }: Omit<CompareRequest, 'folder'>): string =>
+	seeds === 1 ? `seed ${firstSeed}` : `seeds ${firstSeed} to ${firstSeed + seeds - 1}`;

@@ -1,0 +1,57 @@
+/** Everything a command touches outside the file system, so that a test can run one inside its own process. */
+export interface Io {
+	/** Results. */
+	readonly stdout: TextSink;
+	/** Chatter, progress and the one line about a mistake. */
+	readonly stderr: TextSink;
+	/** stderr when it is a terminal, else null: progress bars are drawn only there. */
+	readonly terminal: NodeJS.WritableStream | null;
+	/** Seconds from an arbitrary start, never going back. */
+	clockSeconds(): number;
+	/** Date and time, for status files. */
+	now(): Date;
+	/** Relative paths on the command line start here. */
+	readonly cwd: string;
+	readonly env: Readonly<Record<string, string | undefined>>;
+	/** Aborted when the user asks to stop. */
+	readonly signal: AbortSignal;
+}
+
+export interface TextSink {
+	write(text: string): void;
+}
+
+/** The world of a real process: Ctrl-C aborts once, and the second one ends the process at once. */
+export function processIo(): Io {
+	const controller = new AbortController();
+	for (const name of ['SIGINT', 'SIGTERM'] as const) {
+		process.on(name, () => {
+			if (controller.signal.aborted) process.exit(130);
+			controller.abort();
+		});
+	}
+	return {
+		stdout: sink(process.stdout),
+		stderr: sink(process.stderr),
+		terminal: process.stderr.isTTY ? process.stderr : null,
+		clockSeconds: () => performance.now() / 1000,
+		now: () => new Date(),
+		cwd: process.cwd(),
+		env: process.env,
+		signal: controller.signal,
+	};
+}
+
+/** A reader that went away (`mosaic list | head -1`) costs the output, not the work. */
+function sink(stream: NodeJS.WriteStream): TextSink {
+	let closed = false;
+	stream.on('error', (error: NodeJS.ErrnoException) => {
+		if (error.code !== 'EPIPE') throw error;
+		closed = true;
+	});
+	return {
+		write(text) {
+			if (!closed) stream.write(text);
+		},
+	};
+}

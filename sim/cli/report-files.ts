@@ -1,0 +1,74 @@
+import { UsageError } from '../domain/errors.ts';
+import { type Chart, chartSpecs, comparisonCharts } from '../report/charts.ts';
+import { compareSummaries, rowKey } from '../report/comparison.ts';
+import { reportHtml } from '../report/html.ts';
+import { renderPng, renderSvg } from '../report/render.ts';
+import type { RunData } from '../report/run-data.ts';
+import type { Summary } from '../report/summary.ts';
+import { jsonText } from './json-text.ts';
+import type { LoadedRun } from './load-run.ts';
+import type { RunFolder } from './run-folder.ts';
+
+export interface ReportRequest {
+	readonly title: string;
+	/** All runs in numbers: every scheduler, gate and seed. */
+	readonly summaries: readonly Summary[];
+	/** Runs drawn over time. */
+	readonly runs: readonly RunData[];
+	readonly baseline?: string | undefined;
+}
+
+/** report.html, and every chart of it under charts/ as specification, SVG and PNG. */
+export async function writeReport(folder: Pick<RunFolder, 'write'>, request: ReportRequest): Promise<void> {
+	const { title, summaries, runs, baseline } = request;
+	const { rows } = compareSummaries(summaries, baseline);
+	const charts: readonly Chart[] = [...comparisonCharts(rows), ...chartSpecs(runs)];
+	for (const { name, spec } of charts) {
+		const svg = await renderSvg(spec);
+		folder.write(`charts/${name}.vl.json`, jsonText(spec));
+		folder.write(`charts/${name}.svg`, svg);
+		folder.write(`charts/${name}.png`, await renderPng(svg));
+	}
+	folder.write(
+		'report.html',
+		reportHtml({ title, summaries, runs, charts, ...(baseline !== undefined && { baseline }) }),
+	);
+}
+
+/**
+ * One report on several runs. Runs that share scheduler, gate and seed, such as a simulated and a live one, keep apart by
+ * their names; those that share scheduler and gate only are seeds of one row.
+ * @throws UsageError E_MIXED_EXPERIMENTS when they are not of one experiment
+ */
+export function reportOn(runs: readonly LoadedRun[]): ReportRequest {
+	const experiments = [...new Set(runs.map(({ summary }) => summary.experiment))];
+	if (experiments.length > 1) {
+		throw new UsageError(
+			'E_MIXED_EXPERIMENTS',
+			`expected runs of one experiment, got ${experiments.join(' and ')}`,
+		);
+	}
+	const seedKey = ({ summary }: LoadedRun): string => `${rowKey(summary)}/${summary.seed}`;
+	const clash = haveDoubles(runs.map(seedKey));
+	const named = clash
+		? runs.map((run) => ({
+				...run,
+				summary: { ...run.summary, scheduler: `${run.summary.scheduler} (${run.name})` },
+			}))
+		: runs;
+	const drawn = named.filter(({ records }) => records.length > 0);
+	const severalSeeds = haveDoubles(drawn.map(({ summary }) => rowKey(summary)));
+	return {
+		title: experiments.join(),
+		summaries: named.map(({ summary }) => summary),
+		runs: drawn.map(({ summary: { scheduler, gate, seed }, records }) => ({
+			label: `${scheduler} / ${gate}${severalSeeds ? `, seed ${seed}` : ''}`,
+			scheduler,
+			gate,
+			seed,
+			records,
+		})),
+	};
+}
+
+const haveDoubles = (keys: readonly string[]): boolean => new Set(keys).size < keys.length;
