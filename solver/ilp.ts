@@ -1,6 +1,7 @@
 import { assert } from '../sim/domain/errors.ts';
 import type { Plan, PlanEvidence } from '../sim/domain/plan.ts';
 import type { Problem, Scheduler } from '../sim/domain/scheduler.ts';
+import type { SchedulerDeps } from './deps.ts';
 import { makespanSeconds, placeGreedily } from './greedy-placement.ts';
 import { checkPlan } from './ilp/check-plan.ts';
 import type { ExpertCost } from './ilp/cost-model.ts';
@@ -15,7 +16,6 @@ import {
 	sessionsOf,
 } from './ilp/instance.ts';
 import type { MipResult, SolveMip } from './ilp/mip.ts';
-import type { SchedulerDeps } from './index.ts';
 import { runPlan } from './run-plan.ts';
 import { aggregatorGpus, heuristicPlan, withAggregatorStage } from './static-plan.ts';
 

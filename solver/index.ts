@@ -1,16 +1,11 @@
 import { UsageError } from '../sim/domain/errors.ts';
 import type { Scheduler } from '../sim/domain/scheduler.ts';
 import { createDataParallel } from './data-parallel.ts';
+import type { SchedulerDeps } from './deps.ts';
 import { createGreedy } from './greedy.ts';
 import { createIlp } from './ilp.ts';
 import { createRoundRobin } from './round-robin.ts';
 import { createSequential } from './sequential.ts';
-
-/** What a policy may ask of the outside. */
-export interface SchedulerDeps {
-	/** Wall clock in seconds, for measured solve time in `Plan.details` only; no decision depends on it. */
-	readonly clockSeconds: () => number;
-}
 
 const factories: Readonly<Record<string, (deps: SchedulerDeps) => Scheduler>> = {
 	'round-robin': createRoundRobin,

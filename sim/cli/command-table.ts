@@ -79,7 +79,7 @@ export const commands: readonly Command[] = [
 			seeds: value('how many seeds'),
 			workloads: value('names separated by commas'),
 			fit: flag('work out the fitted parameters anew, on the rows that may be fitted, and print them'),
-			choices: flag('also the range over what the paper leaves open (several times as many runs)'),
+			quick: flag('leave out the ranges over what the paper leaves open (a third of the runs)'),
 			write: value('Markdown file to write the table into'),
 		},
 		load: async () =>

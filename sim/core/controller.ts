@@ -1,11 +1,12 @@
 import { PolicyError, present } from '../domain/errors.ts';
-import type { CallId, QueryId } from '../domain/ids.ts';
+import type { CallId, QueryId, ReplicaId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { RunRecord } from '../domain/run-log.ts';
-import type { Action, Scheduler } from '../domain/scheduler.ts';
+import type { Action, ReplicaState, Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { Answer, CallOutcome, Gate, GateDecision, Query } from '../domain/work.ts';
+import { callEndRecord } from './call-end-record.ts';
 import { actionFault } from './check-action.ts';
 import { ClusterState, enterState, type QueryRecord } from './cluster-state.ts';
 import type { CallWork, Executor, ExecutorEvent } from './executor.ts';
@@ -206,7 +207,7 @@ export class Controller {
 		executor.start({ replica: id, model, gpus, profile });
 	}
 
-	private wake(id: Parameters<Executor['wake']>[0], nowUs: TimeUs): void {
+	private wake(id: ReplicaId, nowUs: TimeUs): void {
 		const { id: replica, model, gpus, profile, heldGpuBytes } = this.state.replica(id);
 		const neededBytes = profile.gpuBytesPerGpu - heldGpuBytes;
 		const full = gpus.find((gpu) => this.state.freeGpuBytes(gpu) < neededBytes);
@@ -219,12 +220,7 @@ export class Controller {
 		this.parts.executor.wake(id);
 	}
 
-	private setReplicaState(
-		id: Parameters<Executor['stop']>[0],
-		state: ReturnType<ClusterState['replica']>['state'],
-		nowUs: TimeUs,
-		reason?: string,
-	): void {
+	private setReplicaState(id: ReplicaId, state: ReplicaState, nowUs: TimeUs, reason?: string): void {
 		const record = this.state.replica(id);
 		enterState(record, state);
 		this.parts.write({
@@ -244,7 +240,7 @@ export class Controller {
 		if (record.state === 'pending') this.state.pending.remove(call);
 		record.state = outcome.kind;
 		if (replicaOrNull !== null) this.state.replica(replicaOrNull).openCalls--;
-		this.logEnd(record.call, replicaOrNull, outcome, work, nowUs);
+		this.parts.write(callEndRecord(call, replicaOrNull, outcome, work, nowUs));
 		const query = this.state.query(call.query);
 		const answer = outcome.kind === 'finished' ? outcome.answer : null;
 		if (call.role === 'aggregator') {
@@ -255,36 +251,6 @@ export class Controller {
 		query.answers[call.slotIndex] = answer;
 		query.answerTokens[call.slotIndex] = outcome.kind === 'finished' ? outcome.answerTokens : 0;
 		this.updateVerdict(query, nowUs);
-	}
-
-	private logEnd(
-		call: ReturnType<ClusterState['call']>['call'],
-		replica: ReturnType<ClusterState['call']>['replica'],
-		outcome: CallOutcome,
-		work: CallWork | null,
-		nowUs: TimeUs,
-	): void {
-		const { write } = this.parts;
-		const about = { timeUs: nowUs, call: call.id, query: call.query, role: call.role, model: call.model };
-		if (outcome.kind === 'finished') {
-			const done = present(work, `work of call ${call.id}`);
-			write({
-				type: 'call-finished',
-				...about,
-				replica: present(replica, `replica of call ${call.id}`),
-				promptTokens: call.promptTokens,
-				outputTokens: outcome.outputTokens,
-				cachedPromptTokens: done.cachedPromptTokens,
-				recomputedTokens: done.recomputedTokens,
-				preemptions: done.preemptions,
-				finishReason: outcome.finishReason,
-				startedUs: done.startedUs,
-				firstTokenUs: done.firstTokenUs,
-				answer: outcome.answer,
-			});
-		} else if (outcome.kind === 'cancelled')
-			write({ type: 'call-cancelled', ...about, replica, outputTokens: work?.outputTokens ?? 0 });
-		else write({ type: 'call-failed', ...about, replica, reason: outcome.reason });
 	}
 
 	/** Asks the gate again after an answer came; without an aggregator the vote is all there is. */

@@ -2,13 +2,21 @@
 import { createRequire } from 'node:module';
 import type { TopLevelSpec } from 'vega-lite';
 
-/** @returns the SVG document of a Vega-Lite spec */
-export async function renderSvg(spec: TopLevelSpec): Promise<string> {
+/** Drawings wait for each other: Vega numbers the clip paths of all views with one counter, and one thread gains nothing from mixing them. */
+let drawing: Promise<unknown> = Promise.resolve();
+
+/** @returns the SVG document of a Vega-Lite spec; the same spec always gives the same bytes */
+export function renderSvg(spec: TopLevelSpec): Promise<string> {
+	const drawn = drawing.then(() => draw(spec));
+	drawing = drawn.catch(() => undefined);
+	return drawn;
+}
+
+async function draw(spec: TopLevelSpec): Promise<string> {
 	const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')]);
 	const { spec: compiled } = vegaLite.compile(spec, { logger: vega.logger(vega.Error) });
 	const view = new vega.View(vega.parse(compiled), { renderer: 'none', logLevel: vega.Error });
-	await view.runAsync();
-	// Ids of clip paths count up within a process; begun anew, a chart's bytes do not depend on what was drawn before it.
+	// Begun anew, so that a chart's bytes do not depend on what was drawn before it.
 	vega.resetSVGDefIds();
 	const svg = await view.toSVG();
 	view.finalize();

@@ -79,10 +79,10 @@ const BY_WORKLOAD: Readonly<Record<string, readonly OpenChoice[]>> = {
 	],
 	medmcqa: [
 		replicationCap,
-		loadNotCounted(1),
-		lengthsBlindToEase(1, 1),
-		lengthsOf('reasoning', 1, 1),
-		lengthsOf('instruct', 1, 1),
+		loadNotCounted(0.9191),
+		lengthsBlindToEase(2.198, 0.7244),
+		lengthsOf('reasoning', 2.228, 0.8509),
+		lengthsOf('instruct', 2.484, 0.6699),
 		{
 			name: 'length correlation 0.62 (GPQA) within a query',
 			sets: ['workload.lengthCorrelation=0.62'],
@@ -95,16 +95,16 @@ const BY_WORKLOAD: Readonly<Record<string, readonly OpenChoice[]>> = {
 	],
 	gpqa: [
 		replicationCap,
-		loadNotCounted(1),
-		lengthsBlindToEase(1, 1),
+		loadNotCounted(0.5229),
+		lengthsBlindToEase(0.8354, 0.3557),
 		// Seven of 594 calls go to instruct experts, so no scale on them alone can move the round-robin row.
-		lengthsOf('reasoning', 1, 1),
+		lengthsOf('reasoning', 0.8539, 0.4468),
 		{
 			name: 'length correlation 0.32 (ARC) within a query',
 			sets: ['workload.lengthCorrelation=0.32'],
 			refits: [
-				{ parameter: EXPERT_SCALE, row: 'expert/round-robin', value: 1 },
-				{ parameter: AGGREGATOR_SCALE, row: 'aggregator/all', value: 1 },
+				{ parameter: EXPERT_SCALE, row: 'expert/round-robin', value: 0.8591 },
+				{ parameter: AGGREGATOR_SCALE, row: 'aggregator/all', value: 0.4624 },
 			],
 			moves: [EXPERT_ILP, GATED],
 		},

@@ -72,7 +72,7 @@ it('a comparison that is interrupted leaves a folder that says so', async () => 
 
 it.each([
 	[['plan', 'tiny', '--scheduler', 'ilp'], 'mosaic: interrupted while planning\n'],
-	[['reproduce', '--workloads', 'gpqa', '--seeds', '1'], 'mosaic: interrupted\n'],
+	[['reproduce', '--workloads', 'gpqa', '--seeds', '1', '--quick'], 'mosaic: interrupted\n'],
 ])('%j is interrupted with one line', async (words, line) => {
 	const { code, stdout, stderr } = await interruptedAtStart(words, temporaryFolder());
 	expect({ code, stdout }).toEqual({ code: 130, stdout: '' });

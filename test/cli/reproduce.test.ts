@@ -6,7 +6,7 @@ import { sharedFolder } from './temporary-folder.ts';
 
 // One seed of the smallest workload: this tests the command; what it finds is tested where it is computed.
 const cwd = sharedFolder();
-const words = ['reproduce', '--workloads', 'gpqa', '--seeds', '1'];
+const words = ['reproduce', '--workloads', 'gpqa', '--seeds', '1', '--quick'];
 let printed: CommandResult;
 let written: CommandResult;
 beforeAll(async () => {
@@ -43,7 +43,7 @@ it('gives the rows as a document with --json', () => {
 it('writes the Markdown with the command that makes it', () => {
 	const markdown = readFileSync(path.join(cwd, 'table.md'), 'utf8');
 	expect(markdown).toContain(
-		'`mosaic reproduce --workloads gpqa --seeds 1 --seed 0 --json --quiet --write table.md`',
+		'`mosaic reproduce --workloads gpqa --seeds 1 --quick --seed 0 --json --quiet --write table.md`',
 	);
 	expect(markdown).toContain('expert/ilp');
 });

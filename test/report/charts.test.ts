@@ -158,3 +158,11 @@ it('a model keeps its colour when others are missing', () => {
 	expect(Object.keys(coloursOf([without]))).toHaveLength(Object.keys(all).length - 1);
 	expect(all).toMatchObject(coloursOf([without]));
 });
+
+it('draws the same bytes whatever was drawn before or meanwhile', async () => {
+	const [spec, other] = chartSpecs(runs.slice(0, 1)).map((chart) => chart.spec);
+	if (spec === undefined || other === undefined) throw new Error('no charts');
+	const alone = await renderSvg(spec);
+	const [again, , between] = await Promise.all([renderSvg(spec), renderSvg(other), renderSvg(spec)]);
+	expect([again, between]).toEqual([alone, alone]);
+});

@@ -33,7 +33,7 @@ export async function reproduceCommand(args: Arguments, io: Io): Promise<ExitCod
 		workloads,
 		seeds: args.whole('seeds', 1) ?? DEFAULT_SEEDS,
 		firstSeed: args.whole('seed', 0) ?? 0,
-		withChoices: args.flag('choices'),
+		withChoices: !args.flag('quick'),
 	};
 	const target = markdownTarget(args, io);
 	if (args.flag('fit')) return fitAnew(request, args, io);
