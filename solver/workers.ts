@@ -1,7 +1,7 @@
 import { UsageError } from '../sim/domain/errors.ts';
 import type { ModelId } from '../sim/domain/ids.ts';
 import type { Gpu, ReplicaProfile } from '../sim/domain/model.ts';
-import { findProfile, type Problem } from '../sim/domain/scheduler.ts';
+import { findProfileOn, type Problem } from '../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../sim/domain/units.ts';
 import type { CallRole } from '../sim/domain/work.ts';
 
@@ -25,9 +25,7 @@ export function profileOn(
 	model: ModelId,
 	gpus: readonly Gpu[],
 ): ReplicaProfile | undefined {
-	const type = gpus[0]?.type;
-	if (type === undefined || gpus.some((gpu) => gpu.type !== type)) return undefined;
-	const profile = findProfile(problem.profiles, model, type, gpus.length);
+	const profile = findProfileOn(problem.profiles, model, gpus);
 	if (profile === undefined) return undefined;
 	return gpus.every((gpu) => profile.gpuBytesPerGpu <= gpu.memoryBytes) ? profile : undefined;
 }

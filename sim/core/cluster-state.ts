@@ -9,6 +9,8 @@ import { PendingCalls } from './pending-calls.ts';
 /** GPU memory that a sleeping engine keeps: 1 to 2 GiB published for vLLM's sleep mode; the middle is used. */
 const SLEEPING_GPU_BYTES = 1.5 * 1024 ** 3;
 
+const WITHOUT_ENGINE: ReadonlySet<ReplicaState> = new Set(['stopped', 'failed', 'asleep-1', 'asleep-2']);
+
 export interface ReplicaRecord {
 	readonly id: ReplicaId;
 	readonly model: ModelId;
@@ -86,6 +88,13 @@ export class ClusterState {
 			if (replica.gpus.includes(id)) free -= replica.heldGpuBytes;
 		}
 		return free;
+	}
+
+	/** The replica whose engine has this GPU: neither asleep nor stopped. How engines would share one is not modelled. */
+	engineOn(id: GpuId): ReplicaId | undefined {
+		for (const replica of this.replicas.values())
+			if (replica.gpus.includes(id) && !WITHOUT_ENGINE.has(replica.state)) return replica.id;
+		return undefined;
 	}
 
 	/** Adds a query that arrived and its expert calls, which may be dispatched from now on. */

@@ -1,11 +1,12 @@
 import { PolicyError, present } from '../domain/errors.ts';
-import type { CallId, QueryId, ReplicaId } from '../domain/ids.ts';
+import type { CallId, GpuId, QueryId, ReplicaId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { RunRecord } from '../domain/run-log.ts';
 import type { Action, ReplicaState, Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { Answer, CallOutcome, Gate, GateDecision, Query } from '../domain/work.ts';
+import { aggregatorPromptTokens } from './aggregator-prompt.ts';
 import { callEndRecord } from './call-end-record.ts';
 import { actionFault } from './check-action.ts';
 import { ClusterState, enterState, type QueryRecord } from './cluster-state.ts';
@@ -187,9 +188,8 @@ export class Controller {
 			`profile of ${action.model}`,
 		);
 		const { replica: id, model, gpus } = action;
-		const full = gpus.find((gpu) => this.state.freeGpuBytes(gpu) < profile.gpuBytesPerGpu);
-		if (full !== undefined) {
-			const reason = `needs ${profile.gpuBytesPerGpu} bytes on ${full}, ${this.state.freeGpuBytes(full)} are free`;
+		const reason = this.refusal(gpus, profile.gpuBytesPerGpu);
+		if (reason !== null) {
 			write({ type: 'start-refused', timeUs: nowUs, replica: id, model, gpus, reason });
 			return;
 		}
@@ -209,15 +209,24 @@ export class Controller {
 
 	private wake(id: ReplicaId, nowUs: TimeUs): void {
 		const { id: replica, model, gpus, profile, heldGpuBytes } = this.state.replica(id);
-		const neededBytes = profile.gpuBytesPerGpu - heldGpuBytes;
-		const full = gpus.find((gpu) => this.state.freeGpuBytes(gpu) < neededBytes);
-		if (full !== undefined) {
-			const reason = `waking needs ${neededBytes} more bytes on ${full}, ${this.state.freeGpuBytes(full)} are free`;
+		const reason = this.refusal(gpus, profile.gpuBytesPerGpu - heldGpuBytes);
+		if (reason !== null) {
 			this.parts.write({ type: 'start-refused', timeUs: nowUs, replica, model, gpus, reason });
 			return;
 		}
 		this.setReplicaState(id, 'waking', nowUs);
 		this.parts.executor.wake(id);
+	}
+
+	/** Why an engine cannot come up on these GPUs now; null when it can. */
+	private refusal(gpus: readonly GpuId[], neededBytes: number): string | null {
+		for (const gpu of gpus) {
+			const freeBytes = this.state.freeGpuBytes(gpu);
+			if (freeBytes < neededBytes) return `needs ${neededBytes} bytes on ${gpu}, ${freeBytes} are free`;
+			const occupant = this.state.engineOn(gpu);
+			if (occupant !== undefined) return `${occupant} runs on ${gpu}: one engine at a time per GPU`;
+		}
+		return null;
 	}
 
 	private setReplicaState(id: ReplicaId, state: ReplicaState, nowUs: TimeUs, reason?: string): void {
@@ -263,10 +272,7 @@ export class Controller {
 		record.decision = decision;
 		if (decision.verdict === 'accept') this.state.acceptable.add(record.query.id);
 		if (decision.verdict !== 'aggregate' || setup.aggregator === null) return;
-		const { baseTokens, perAnswerTokens } = setup.aggregatorPrompt;
-		const questionTokens = Math.max(...record.query.slotPromptTokens);
-		const read = record.answerTokens.reduce((sum, tokens) => sum + tokens, 0);
-		const promptTokens = baseTokens + perAnswerTokens * record.answers.length + read + questionTokens;
+		const promptTokens = aggregatorPromptTokens(setup.aggregatorPrompt, record.query, record.answerTokens);
 		const call = this.state.addAggregatorCall(record, setup.aggregator.model, promptTokens);
 		this.parts.write({
 			type: 'aggregation-needed',

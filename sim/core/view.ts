@@ -2,7 +2,7 @@ import { present } from '../domain/errors.ts';
 import type { GpuId, ModelId, QueryId } from '../domain/ids.ts';
 import type { Cluster, ReplicaProfile } from '../domain/model.ts';
 import type { Plan } from '../domain/plan.ts';
-import { findProfile, type QueryView, type ReplicaView, type View } from '../domain/scheduler.ts';
+import { findProfileOn, type QueryView, type ReplicaView, type View } from '../domain/scheduler.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { Call, CallRole } from '../domain/work.ts';
 import type { ClusterState, QueryRecord, ReplicaRecord } from './cluster-state.ts';
@@ -35,16 +35,15 @@ export function createView(
 	};
 }
 
-/** Profile of a model over these GPUs; undefined when they are unknown, of mixed types, or the model was not profiled so. */
+/** Profile of a model over these GPUs; undefined when one is unknown, their types differ, or the model was not profiled so. */
 export function profileOn(
 	state: ClusterState,
 	profiles: readonly ReplicaProfile[],
 	model: ModelId,
 	gpus: readonly GpuId[],
 ): ReplicaProfile | undefined {
-	const first = gpus[0] === undefined ? undefined : state.gpu(gpus[0]);
-	if (first === undefined || gpus.some((gpu) => state.gpu(gpu)?.type !== first.type)) return undefined;
-	return findProfile(profiles, model, first.type, gpus.length);
+	const known = gpus.flatMap((gpu) => state.gpu(gpu) ?? []);
+	return known.length === gpus.length ? findProfileOn(profiles, model, known) : undefined;
 }
 
 const replicaView = (replica: ReplicaRecord): ReplicaView => ({

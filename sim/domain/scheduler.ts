@@ -4,7 +4,7 @@
  */
 import type { LengthDistribution } from './distribution.ts';
 import type { CallId, GpuId, ModelId, QueryId, ReplicaId } from './ids.ts';
-import type { Cluster, Model, ReplicaProfile } from './model.ts';
+import type { Cluster, Gpu, Model, ReplicaProfile } from './model.ts';
 import type { Plan } from './plan.ts';
 import type { TimeUs } from './units.ts';
 import type { Answer, Call, CallRole, Query, Verdict } from './work.ts';
@@ -190,4 +190,15 @@ export function findProfile(
 		(profile) =>
 			profile.model === model && profile.gpuType === gpuType && profile.tensorParallel === tensorParallel,
 	);
+}
+
+/** The profile of `model` as one engine over these GPUs; undefined without GPUs, when their types differ, or when it was not profiled so. */
+export function findProfileOn(
+	profiles: readonly ReplicaProfile[],
+	model: ModelId,
+	gpus: readonly Gpu[],
+): ReplicaProfile | undefined {
+	const type = gpus[0]?.type;
+	if (type === undefined || gpus.some((gpu) => gpu.type !== type)) return undefined;
+	return findProfile(profiles, model, type, gpus.length);
 }

@@ -91,8 +91,11 @@ function row(runs: readonly Summary[], base: ReadonlyMap<number, Summary>): Comp
 		aggregatorSeconds: seconds(runs.map((run) => run.stages.aggregator.seconds)),
 		speedup,
 		accuracyDeltaPoints: ifAllKnown(runs.map((run) => run.accuracy.deltaPoints)),
-		lowerBoundSeconds: ifAllKnown(runs.map((run) => run.lowerBoundSeconds)),
-		idlePercent: estimate(runs.map(idlePercent)),
+		lowerBoundSeconds: ifAllKnown(
+			runs.map((run) => run.lowerBoundSeconds),
+			seconds,
+		),
+		idlePercent: within(0, 100, estimate(runs.map(idlePercent))),
 		wins: logRatios.length < 2 || speedup === null ? null : verdict(speedup),
 	};
 }
@@ -109,12 +112,19 @@ const asRatios = ({ mean, low, high }: Estimate): Estimate => ({
 });
 
 /** Times cannot be negative, whatever a wide interval on few seeds says. */
-function seconds(values: readonly number[]): Estimate {
-	const { mean, low, high } = estimate(values);
-	return { mean, low: Math.max(0, low), high };
-}
+const seconds = (values: readonly number[]): Estimate =>
+	within(0, Number.POSITIVE_INFINITY, estimate(values));
 
-function ifAllKnown(values: readonly (number | null)[]): Estimate | null {
+const within = (least: number, most: number, { mean, low, high }: Estimate): Estimate => ({
+	mean,
+	low: Math.max(least, low),
+	high: Math.min(most, high),
+});
+
+function ifAllKnown(
+	values: readonly (number | null)[],
+	estimated: (known: readonly number[]) => Estimate = estimate,
+): Estimate | null {
 	const known = values.filter((value) => value !== null);
-	return known.length < values.length ? null : estimate(known);
+	return known.length < values.length ? null : estimated(known);
 }

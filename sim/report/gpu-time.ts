@@ -8,9 +8,10 @@
  *  4. `noDemand`  no query that arrived is unfinished: nothing could be gained by any GPU
  *  5. `down`      a replica on it failed and no other is there
  *  6. `memory`    a start on it was refused for lack of memory and nothing has changed on it since
- *  7. `barrier`   work exists that is held: (a) a session planned for it has not begun while a lower phase is unfinished on
- *                 other GPUs, or (b) an aggregator call is ready but not dispatched, or (c) no replica was started
- *                 anywhere yet, so that all work waits for the plan
+ *  7. `barrier`   work whose inputs are there is held: (a) calls of a session planned for it are pending while a lower phase is
+ *                 unfinished on other GPUs, or (b) an aggregator call is ready but not dispatched, on the GPUs planned for the
+ *                 aggregator (any, without a plan for it), or (c) no replica was started anywhere yet, so that all work
+ *                 waits for the plan
  *  8. `starved`   others still work, nothing is left to run here
  */
 import type { GpuId, ModelId, ReplicaId } from '../domain/ids.ts';
@@ -153,9 +154,11 @@ function classify(state: RunState, tracks: readonly Track[], nowUs: TimeUs): voi
 		else track.enter(standing, nowUs);
 	}
 	if (undecided.length === 0) return;
-	const everyoneWaits = state.aggregationWaits || state.beforeFirstReplica;
-	const held = everyoneWaits ? null : state.heldByPhase(undecided.map(({ gpu }) => gpu));
-	for (const track of undecided) track.enter(held?.has(track.gpu) === false ? STARVED : BARRIER, nowUs);
+	const held = state.heldByPhase(undecided.map(({ gpu }) => gpu));
+	for (const track of undecided) {
+		const waits = state.beforeFirstReplica || state.aggregationWaits(track.gpu) || held.has(track.gpu);
+		track.enter(waits ? BARRIER : STARVED, nowUs);
+	}
 }
 
 /** What the GPU's own replicas and refusals tell; null when the cause lies in the work that there is. */

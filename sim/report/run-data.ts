@@ -16,6 +16,13 @@ export function gpuNames(runs: readonly RunData[]): readonly GpuId[] {
 	return [...new Set(runs.flatMap((run) => starts(run).flatMap(({ gpus }) => gpus.map(({ gpu }) => gpu))))];
 }
 
+/** GPUs with a line of their own in charts. A picture of a thousand would be too tall to look at, and for Vega too deep to compile. */
+export const MAX_DRAWN_GPUS = 64;
+
+/** The first GPUs of the runs, in log order: those that charts draw. */
+export const drawnGpus = (runs: readonly RunData[]): readonly GpuId[] =>
+	gpuNames(runs).slice(0, MAX_DRAWN_GPUS);
+
 /** Models of the runs, in log order; models only a replica mentions come last. */
 export function modelNames(runs: readonly RunData[]): readonly ModelId[] {
 	const names = new Set(

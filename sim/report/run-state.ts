@@ -109,9 +109,14 @@ export class RunState {
 		return (this.refused.get(gpu)?.size ?? 0) > 0;
 	}
 
-	/** An aggregator call could run and was not dispatched. */
-	get aggregationWaits(): boolean {
-		return this.readyAggregations.size > 0;
+	/**
+	 * Whether an aggregator call could run here and was not dispatched. A plan that names the aggregator's GPUs limits it to these; without one
+	 * it could run anywhere.
+	 */
+	aggregationWaits(gpu: GpuId): boolean {
+		if (this.readyAggregations.size === 0) return false;
+		const planned = this.sessions.filter((session) => session.planned.role === 'aggregator' && !session.gone);
+		return planned.length === 0 || planned.some((session) => session.planned.gpus.includes(gpu));
 	}
 
 	/**
@@ -139,8 +144,7 @@ export class RunState {
 		if (session.gone) return false;
 		const { role, model, calls } = session.planned;
 		const pending = (this.pendingCalls.get(workKey(role, model)) ?? 0) > 0;
-		// How many aggregations there will be shows only once the gates have run.
-		if (session.replica === null) return pending || role === 'aggregator';
+		if (session.replica === null) return pending;
 		if (session.open > 0 || session.replica.state === 'loading' || session.replica.state === 'waking')
 			return true;
 		return pending && (calls === null || session.dispatched < calls);

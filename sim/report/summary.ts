@@ -1,7 +1,7 @@
 /** One run in numbers, from its log alone: the document of `simulate --json` and of summary.json. */
 import { present } from '../domain/errors.ts';
 import type { GpuId, QueryId } from '../domain/ids.ts';
-import type { PlanEvidence, PlanStatus } from '../domain/plan.ts';
+import type { PlanEvidence } from '../domain/plan.ts';
 import type { RunRecord, RunStarted } from '../domain/run-log.ts';
 import { secondsFromUs, type TimeUs } from '../domain/units.ts';
 import type { CallRole } from '../domain/work.ts';
@@ -86,14 +86,7 @@ export interface GpuSummary {
 }
 
 /** Evidence of the run's first plan. */
-export interface PlanSummary {
-	readonly objectiveSeconds: number;
-	readonly boundSeconds: number | null;
-	readonly gap: number | null;
-	readonly status: PlanStatus;
-	readonly solveSeconds: number;
-	readonly fallback: string | null;
-}
+export type PlanSummary = Omit<PlanEvidence, 'reproducible'>;
 
 /** @param records one run's log, in order, beginning with `run-started` */
 export function summarize(records: Iterable<RunRecord>): Summary {

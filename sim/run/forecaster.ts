@@ -33,7 +33,7 @@ export function createForecaster(setup: Setup, createEngine: EngineFactory): For
 					setup.calibrationQuestions,
 					`calibration/questions/${key}`,
 				);
-				known = { mean: mean(drawn), max: Math.max(...drawn) };
+				known = { mean: mean(drawn), max: largest(drawn) };
 				statistics.set(key, known);
 			}
 			return known;
@@ -57,13 +57,9 @@ function runSession(setup: Setup, createEngine: EngineFactory, request: SessionR
 		findProfile(setup.profiles, model, gpuType, tensorParallel),
 		`profile of ${model} on ${tensorParallel} x ${gpuType}`,
 	);
-	const outputTokens = drawLengths(
-		setup,
-		model,
-		role,
-		calls,
-		`calibration/session/${role}/${model}/${calls}`,
-	);
+	// Sessions of one model draw from one stream, so a small session is the beginning of a large one: what a fit over several sizes sees is
+	// the size, not the luck of each draw.
+	const outputTokens = drawLengths(setup, model, role, calls, `calibration/session/${role}/${model}`);
 	const promptTokens = Math.max(1, Math.round(lengthsOf(setup, model, role).meanPromptTokens));
 	const maxOutputTokens = present(
 		setup.models.find((candidate) => candidate.id === model),
@@ -91,7 +87,7 @@ function runSession(setup: Setup, createEngine: EngineFactory, request: SessionR
 	return {
 		seconds: secondsFromUs(endUs),
 		meanOutputTokens: mean(outputTokens),
-		maxOutputTokens: Math.max(...outputTokens),
+		maxOutputTokens: largest(outputTokens),
 	};
 }
 
@@ -114,6 +110,9 @@ function lengthsOf(setup: Setup, model: ModelId, role: CallRole, task?: string):
 		`lengths of ${role} calls of ${model}`,
 	);
 }
+
+const largest = (values: readonly number[]): number =>
+	values.reduce((most, value) => (value > most ? value : most), 0);
 
 const mean = (values: readonly number[]): number =>
 	values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,8 +1,8 @@
-import { Controller, type Judge } from '../core/controller.ts';
+import { Controller } from '../core/controller.ts';
 import { createProblem } from '../core/problem.ts';
 import type { EngineFactory } from '../domain/engine.ts';
 import { assert, PolicyError, present } from '../domain/errors.ts';
-import { type CallId, expertCallId, type QueryId } from '../domain/ids.ts';
+import type { CallId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import { type CallFinished, RUN_LOG_FORMAT, type RunRecord } from '../domain/run-log.ts';
 import type { Forecaster, Scheduler } from '../domain/scheduler.ts';
@@ -12,6 +12,7 @@ import type { Gate } from '../domain/work.ts';
 import { createEngine } from '../engine/index.ts';
 import { EVENT_RANK, EventQueue } from './event-queue.ts';
 import { createForecaster } from './forecaster.ts';
+import { createJudge } from './judge.ts';
 import { type Pending, SimulatedExecutor } from './simulated-executor.ts';
 
 export interface SimulateOptions {
@@ -64,6 +65,7 @@ class SimulatedRun {
 	private readonly forecaster: Forecaster;
 	private readonly finished: CallFinished[] = [];
 	private failedCalls = 0;
+	private cancelledCalls = 0;
 	private nowUs: TimeUs = 0;
 	private lastRecordUs: TimeUs = 0;
 	private hasPlan = false;
@@ -91,7 +93,7 @@ class SimulatedRun {
 			scheduler,
 			gate,
 			executor: this.executor,
-			judge: createJudge(setup, slotCounts),
+			judge: createJudge(setup),
 			write: (record) => this.write(record),
 			onReplan: () => {
 				this.replanAsked = true;
@@ -189,8 +191,9 @@ class SimulatedRun {
 
 	private end(status: RunOutcome['status'], plan: Plan): RunOutcome {
 		const { bound } = this.options;
-		const lowerBoundUs =
-			status === 'complete' && bound !== undefined ? usFromSeconds(bound(this.finished)) : null;
+		// Calls that were given up took time that no bound on the finished ones accounts for.
+		const boundHolds = status === 'complete' && this.cancelledCalls === 0;
+		const lowerBoundUs = boundHolds && bound !== undefined ? usFromSeconds(bound(this.finished)) : null;
 		// The clock may have run on to a gauge reading that found its engine at rest: the run ended with its last happening.
 		const endUs = this.lastRecordUs;
 		this.write({ type: 'run-ended', timeUs: endUs, status, lowerBoundUs });
@@ -201,6 +204,7 @@ class SimulatedRun {
 		this.lastRecordUs = record.timeUs;
 		if (record.type === 'call-finished') this.finished.push(record);
 		else if (record.type === 'call-failed') this.failedCalls++;
+		else if (record.type === 'call-cancelled') this.cancelledCalls++;
 		this.options.onRecord(record);
 	}
 
@@ -232,26 +236,5 @@ function runStarted(setup: Setup, scheduler: Scheduler, gate: Gate, version: str
 		gpus: setup.cluster.gpus.map(({ id, type, host }) => ({ gpu: id, type, host })),
 		models: setup.models.map(({ id, modelClass }) => ({ model: id, modelClass })),
 		queryCount: setup.queries.length,
-	};
-}
-
-function createJudge(setup: Setup, slotCounts: ReadonlyMap<QueryId, number>): Judge {
-	const { aggregator, models } = setup;
-	const aggregatorLimitTokens =
-		models.find((model) => model.id === aggregator?.model)?.outputLimitTokens ?? Number.POSITIVE_INFINITY;
-	return {
-		isCorrect: (query, answer) => answer === setup.truth.query(query).correctAnswer,
-		aggregateAllCorrect(query) {
-			if (aggregator === null) return null;
-			const slotCount = present(slotCounts.get(query), `query ${query}`);
-			const answers = Array.from({ length: slotCount }, (_, slotIndex) => {
-				const call = setup.truth.call(expertCallId(query, slotIndex));
-				return call.truncated ? null : call.answer;
-			});
-			const truth = setup.truth.query(query);
-			// An aggregator whose output is cut gives no answer either.
-			if (truth.aggregatorOutputTokens >= aggregatorLimitTokens) return false;
-			return truth.aggregatorAnswer(answers) === truth.correctAnswer;
-		},
 	};
 }

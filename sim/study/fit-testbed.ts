@@ -49,24 +49,32 @@ export async function fitTestbed(
 		hostSets = [`${host.parameter}=${host.value}`];
 	}
 	for (const workload of REPRODUCED_WORKLOADS.filter((name) => request.workloads.includes(name))) {
-		const defaults: { parameter: string; row: Refit['row'] }[] = [
+		const defaults: { parameter: string; row: Refit['row']; start: number }[] = [
 			...(workload === 'mmlu-pro'
 				? []
-				: [{ parameter: 'workload.lengthScale.factor', row: 'expert/round-robin' as const }]),
-			{ parameter: 'aggregator.lengthScale', row: 'aggregator/all' },
+				: [{ parameter: 'workload.lengthScale.factor', row: 'expert/round-robin' as const, start: 1 }]),
+			{ parameter: 'aggregator.lengthScale', row: 'aggregator/all', start: 1 },
 		];
 		const cells = [
 			{ name: AS_ASSUMED, sets: [], refits: defaults },
-			...openChoices(workload).map(({ name, sets, refits }) => ({ name, sets, refits })),
+			...openChoices(workload).map(({ name, sets, refits }) => ({
+				name,
+				sets,
+				refits: refits.map((refit) => ({ ...refit, start: refit.value })),
+			})),
 		];
 		for (const cell of cells) {
 			let sets = [...hostSets, ...cell.sets];
-			for (const { parameter, row } of cell.refits) {
+			for (const { parameter, row, start } of cell.refits) {
 				const target = publishedSeconds(workload, row);
-				const fit = await fitIncreasing(async (value) => {
-					const means = await simulate(workload, [...sets, `${parameter}=${value}`], [row]);
-					return present(means[0], row);
-				}, target);
+				const fit = await fitIncreasing(
+					async (value) => {
+						const means = await simulate(workload, [...sets, `${parameter}=${value}`], [row]);
+						return present(means[0], row);
+					},
+					target,
+					start,
+				);
 				const value = Number(fit.parameter.toPrecision(4));
 				sets = [...sets, `${parameter}=${value}`];
 				const rows = [{ row, publishedSeconds: target, meanSeconds: fit.value }];
@@ -110,10 +118,7 @@ async function fitHost(simulate: Simulate): Promise<FittedParameter> {
 	const fit = await fitMinimum(
 		async (hostPerSequenceUs) => {
 			const means = await simulate('mmlu-pro', [`${HOST_PARAMETER}=${hostPerSequenceUs}`], WORKER_ROWS);
-			const loss = means.reduce(
-				(sum, mean, i) => sum + Math.log(mean / present(published[i], 'row')) ** 2,
-				0,
-			);
+			const loss = means.reduce((sum, mean, i) => sum + (mean - present(published[i], 'row')) ** 2, 0);
 			if (best === null || loss < best.loss) best = { loss, means };
 			return loss;
 		},

@@ -204,6 +204,17 @@ describe('Controller', () => {
 		expect(run.view().replicas.map((replica) => replica.id)).toEqual(['r']);
 	});
 
+	it('keeps a second engine off a GPU even where memory is left, since sharing is not modelled', () => {
+		const run = scripted({ ...oneQuery, gpuBytesPerGpu: 20e9 });
+		run.act(start('r', 'm', 'gpu0'));
+		run.act(start('r2', 'm', 'gpu0'));
+		expect(run.records.at(-1)).toMatchObject({
+			type: 'start-refused',
+			replica: 'r2',
+			reason: expect.stringContaining('one engine at a time'),
+		});
+	});
+
 	it('frees the memory of a replica only once it has stopped', () => {
 		const run = scripted(oneQuery);
 		run.act(start('r', 'm', 'gpu0'));

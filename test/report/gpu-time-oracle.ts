@@ -54,13 +54,35 @@ export function stateAt(log: readonly RunRecord[], gpu: GpuId, timeUs: number): 
 	if (refusal) return 'memory';
 
 	const gone = new Set(past.flatMap((one) => ('call' in one && isEndOrDispatch(one) ? [one.call] : [])));
-	if (all('aggregation-needed').some((one) => !gone.has(one.call))) return 'barrier';
 	if (replicas.length === 0) return 'barrier';
+	if (all('aggregation-needed').some((one) => !gone.has(one.call)) && mayAggregate(past, gpu))
+		return 'barrier';
 	return heldByPhase(past, gpu, gone) ? 'barrier' : 'starved';
 }
 
 const isEndOrDispatch = (one: RunRecord): boolean =>
 	['call-dispatched', 'call-finished', 'call-cancelled', 'call-failed'].includes(one.type);
+
+/** Whether the plan leaves aggregator calls to this GPU; a plan that says nothing of them, or no more, leaves them to all. */
+function mayAggregate(past: readonly RunRecord[], gpu: GpuId): boolean {
+	const planAt = past.findLastIndex((one) => one.type === 'plan-made');
+	const planMade = past[planAt];
+	if (planMade?.type !== 'plan-made') return true;
+	const sessions = [0, 1, 2].flatMap((phase) => planMade.plan.sessions.filter((one) => one.phase === phase));
+	const takenBy = bindings(past, planAt, sessions);
+	const left = sessions.filter((planned, index) => {
+		const binding = takenBy[index];
+		const ended =
+			binding !== undefined &&
+			past
+				.slice(binding.at)
+				.some(
+					(one) => one.type === 'replica-changed' && one.replica === binding.id && ENDS.includes(one.state),
+				);
+		return planned.role === 'aggregator' && !ended;
+	});
+	return left.length === 0 || left.some((planned) => planned.gpus.includes(gpu));
+}
 
 function heldByPhase(past: readonly RunRecord[], gpu: GpuId, gone: ReadonlySet<string>): boolean {
 	const planAt = past.findLastIndex((one) => one.type === 'plan-made');
@@ -77,7 +99,7 @@ function heldByPhase(past: readonly RunRecord[], gpu: GpuId, gone: ReadonlySet<s
 	const isUnfinished = (planned: PlannedSession, index: number): boolean => {
 		const pending = planned.role === 'expert' && waiting(planned.model);
 		const binding = takenBy[index];
-		if (binding === undefined) return pending || planned.role === 'aggregator';
+		if (binding === undefined) return pending;
 		const since = past.slice(binding.at);
 		const mine = since.flatMap((one) =>
 			one.type === 'replica-changed' && one.replica === binding.id ? [one] : [],

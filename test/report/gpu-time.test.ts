@@ -29,7 +29,7 @@ describe('gpuTimeline', () => {
 				gpu: 'gpu1',
 				wallUs: 170,
 				busyUs: 55,
-				idleUs: { ...none, loading: 50, switching: 8, barrier: 50, noDemand: 7 },
+				idleUs: { ...none, loading: 50, switching: 8, starved: 35, barrier: 15, noDemand: 7 },
 			},
 		]);
 	});
@@ -136,10 +136,42 @@ describe('gpuTimeline', () => {
 		]);
 		expect(timeline.filter(({ gpu }) => gpu === 'gpu0').map(({ toUs, state }) => [toUs, state])).toEqual([
 			[4, 'busy'],
-			// Its aggregator session has not begun while gpu1 works; afterwards nothing but the aggregation holds it up.
-			[9, 'barrier'],
+			// Its aggregator session has not begun, but there is nothing to aggregate yet.
 			[10, 'starved'],
 		]);
+	});
+
+	it('lets a phase that is not over hold pending calls of a later one', () => {
+		const session = { model: modelId('A'), role: 'expert' as const, calls: 1 };
+		const timeline = gpuTimeline([
+			runStarted(),
+			record.plan(0, [
+				{ ...session, gpus: [gpuId('gpu0')], phase: 0 },
+				{ ...session, gpus: [gpuId('gpu1')], phase: 0 },
+				{ ...session, model: modelId('B'), gpus: [gpuId('gpu1')], phase: 1 },
+				{ ...session, model: modelId('G'), role: 'aggregator', calls: null, gpus: [gpuId('gpu0')], phase: 2 },
+			]),
+			record.arrived(0, 'q', 'A', 'A', 'B'),
+			record.replica(0, 'A#1', 'awake', 'gpu0'),
+			record.replica(0, 'A#2', 'awake', 'gpu1'),
+			record.active(0, 'A#1', true),
+			record.active(0, 'A#2', true),
+			record.dispatched(0, 'q/0', 'A#1'),
+			record.dispatched(0, 'q/1', 'A#2'),
+			record.finished(4, 'q/1', 'A#2'),
+			record.active(4, 'A#2', false),
+			record.finished(9, 'q/0', 'A#1'),
+			record.active(9, 'A#1', false),
+			record.ended(10),
+		]);
+		const statesOf = (id: string) =>
+			timeline.filter(({ gpu }) => gpu === id).map(({ toUs, state }) => [toUs, state]);
+		// gpu1 could serve B, but phase 0 is not over until gpu0 ends.
+		expect(statesOf('gpu1').slice(0, 2)).toEqual([
+			[4, 'busy'],
+			[9, 'barrier'],
+		]);
+		expect(statesOf('gpu0')[0]).toEqual([9, 'busy']);
 	});
 
 	it('has no intervals for a run without time', () => {

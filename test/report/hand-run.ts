@@ -7,7 +7,8 @@ const [gpu0, gpu1] = ['gpu0', 'gpu1'].map(gpuId) as [ReturnType<typeof gpuId>, R
 /**
  * Two GPUs, one query of two experts, an aggregator over both GPUs. Microsecond by microsecond:
  * gpu0: 0-10 waits for the plan, 10-30 loads A, 30-90 computes, 90-95 stops A, 95-125 loads the aggregator, 125-160 computes,
- * 160-163 stops it, 163-170 nothing to do. gpu1 the same but B ends at 50, stops until 55, and the barrier holds it until 95.
+ * 160-163 stops it, 163-170 nothing to do. gpu1 the same but B ends at 50 and stops until 55; then it has nothing to do
+ * until the query's answers are there at 90, and the barrier holds their aggregation until 95.
  */
 export const HAND_RUN: readonly RunRecord[] = [
 	runStarted({ queryCount: 1 }),

@@ -42,7 +42,12 @@ describe('summarize', () => {
 			accuracy: { value: 1, aggregateAllValue: 1, deltaPoints: 0, lossBoundPoints: null },
 			gpus: [
 				{ gpu: 'gpu0', wallSeconds: 0.00017, busySeconds: 0.000095, idle: { ...idle, barrier: 0.00001 } },
-				{ gpu: 'gpu1', wallSeconds: 0.00017, busySeconds: 0.000055, idle: { ...idle, barrier: 0.00005 } },
+				{
+					gpu: 'gpu1',
+					wallSeconds: 0.00017,
+					busySeconds: 0.000055,
+					idle: { ...idle, starved: 0.000035, barrier: 0.000015 },
+				},
 			],
 			plan: {
 				objectiveSeconds: 100,

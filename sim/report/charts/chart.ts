@@ -1,6 +1,7 @@
 /** What all charts share: their shape, their looks, and how several runs stand below each other. */
 import type { TopLevelSpec } from 'vega-lite';
 import type { IdleCause } from '../gpu-time.ts';
+import { gpuNames, MAX_DRAWN_GPUS, type RunData } from '../run-data.ts';
 
 export interface Chart {
 	/** File name without ending, e.g. `latency-tail`. */
@@ -156,6 +157,12 @@ export function subtitleOf(runs: readonly { readonly label: string; readonly see
 	const seeds = [...new Set(runs.map(({ seed }) => seed))];
 	const what = runs.length === 1 ? runs[0]?.label : `${runs.length} runs`;
 	return `${what}, seed ${seeds.join(', ')}`;
+}
+
+/** Subtitle of charts with a line per GPU; says so when not all are drawn. */
+export function gpuSubtitleOf(runs: readonly RunData[]): string {
+	const count = gpuNames(runs).length;
+	return `${subtitleOf(runs)}${count > MAX_DRAWN_GPUS ? `, first ${MAX_DRAWN_GPUS} of ${count} GPUs` : ''}`;
 }
 
 export const TIME_AXIS = { title: 'time from the start of the run (s)', format: ',~f', tickCount: 8 };

@@ -1,7 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { secondsFromUs } from '../../domain/units.ts';
 import { type GpuInterval, gpuTimeline, IDLE_CAUSES, type IdleCause } from '../gpu-time.ts';
-import { gpuNames, longestUs, modelNames, type RunData } from '../run-data.ts';
+import { drawnGpus, longestUs, modelNames, type RunData } from '../run-data.ts';
 import {
 	CAUSE_COLOURS,
 	CAUSE_NAMES,
@@ -9,10 +9,10 @@ import {
 	type Chart,
 	colourAt,
 	frame,
+	gpuSubtitleOf,
 	MAX_VALUES,
 	MODEL_COLOURS,
 	perRun,
-	subtitleOf,
 	TIME_AXIS,
 	ZOOM,
 } from './chart.ts';
@@ -41,9 +41,14 @@ export function ganttChart(runs: readonly RunData[]): Chart {
 	};
 }
 
-/** Every interval of every GPU as it is. */
+/** Every interval of every GPU drawn, as it is. */
 export function ganttSegments(runs: readonly RunData[]): readonly GanttSegment[] {
-	return runs.flatMap((run) => gpuTimeline(run.records).map((interval) => segment(run.label, interval)));
+	const drawn = new Set(drawnGpus(runs));
+	return runs.flatMap((run) =>
+		gpuTimeline(run.records)
+			.filter(({ gpu }) => drawn.has(gpu))
+			.map((interval) => segment(run.label, interval)),
+	);
 }
 
 /** One colour per GPU and pixel column: what took most of its time, with equal neighbours joined. */
@@ -51,7 +56,7 @@ export function mergedGanttSegments(runs: readonly RunData[], columns: number): 
 	const columnUs = longestUs(runs) / columns;
 	return runs.flatMap((run) => {
 		const timeline = gpuTimeline(run.records);
-		return gpuNames([run]).flatMap((gpu) =>
+		return drawnGpus(runs).flatMap((gpu) =>
 			mergeColumns(
 				timeline.filter((interval) => interval.gpu === gpu),
 				columnUs,
@@ -132,14 +137,14 @@ function ganttSpec(
 		y: {
 			field: 'gpu',
 			type: 'nominal' as const,
-			sort: [...gpuNames(runs)],
+			sort: [...drawnGpus(runs)],
 			title: null,
 			axis: { grid: false, domain: false, ticks: false },
 		},
 		tooltip: ['run', 'gpu', 'state', 'model', 'startSeconds', 'endSeconds'].map((field) => ({ field })),
 	};
 	return {
-		...frame(title, subtitleOf(runs)),
+		...frame(title, gpuSubtitleOf(runs)),
 		data: { values: [...values] },
 		...perRun(
 			runs.map(({ label }) => label),

@@ -3,14 +3,14 @@ import type { TopLevelSpec } from 'vega-lite';
 import type { GpuId, ModelId, ReplicaId } from '../../domain/ids.ts';
 import type { EngineSample } from '../../domain/run-log.ts';
 import { secondsFromUs } from '../../domain/units.ts';
-import { gpuNames, longestUs, type RunData } from '../run-data.ts';
+import { drawnGpus, longestUs, type RunData } from '../run-data.ts';
 import {
 	CHART_WIDTH_PIXELS,
 	type Chart,
 	frame,
+	gpuSubtitleOf,
 	MAX_VALUES,
 	perRun,
-	subtitleOf,
 	TIME_AXIS,
 	ZOOM,
 } from './chart.ts';
@@ -67,7 +67,7 @@ function gaugeChart(runs: readonly RunData[], gauge: Gauge): Chart {
 
 /** As many columns as a screen can tell apart and the chart's budget of values allows. */
 function cellColumns(runs: readonly RunData[]): number {
-	const lanes = Math.max(1, runs.length * gpuNames(runs).length);
+	const lanes = Math.max(1, runs.length * drawnGpus(runs).length);
 	return Math.max(1, Math.min(CHART_WIDTH_PIXELS / 2, Math.floor(MAX_VALUES / lanes)));
 }
 
@@ -82,10 +82,11 @@ export function gaugeCells(
 	columns: number,
 ): readonly GaugeCell[] {
 	const columnUs = longestUs(runs) / columns;
+	const drawn = new Set(drawnGpus(runs));
 	return runs.flatMap((run) => {
 		const lanes = new Map<GpuId, Cell[]>();
 		for (const held of heldSamples(run)) {
-			for (const gpu of held.gpus) {
+			for (const gpu of held.gpus.filter((each) => drawn.has(each))) {
 				const lane = lanes.get(gpu) ?? [];
 				lanes.set(gpu, lane);
 				spread(lane, held, read(held.sample), columnUs);
@@ -189,7 +190,7 @@ function gaugeSpec(
 	// Neighbours overlap by half a pixel, or smoothing would draw a pale line between them.
 	const overlapSeconds = endSeconds / CHART_WIDTH_PIXELS / 2;
 	return {
-		...frame(gauge.title, subtitleOf(runs)),
+		...frame(gauge.title, gpuSubtitleOf(runs)),
 		data: { values: [...cells] },
 		...perRun(
 			runs.map(({ label }) => label),
@@ -210,7 +211,7 @@ function gaugeSpec(
 					y: {
 						field: 'gpu',
 						type: 'nominal' as const,
-						sort: [...gpuNames(runs)],
+						sort: [...drawnGpus(runs)],
 						title: null,
 						axis: { domain: false, ticks: false },
 					},

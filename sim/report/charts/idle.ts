@@ -1,8 +1,8 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { secondsFromUs } from '../../domain/units.ts';
 import { gpuTimes, IDLE_CAUSES } from '../gpu-time.ts';
-import { gpuNames, type RunData } from '../run-data.ts';
-import { CAUSE_NAMES, CHART_WIDTH_PIXELS, type Chart, frame, perRun, subtitleOf } from './chart.ts';
+import { drawnGpus, type RunData } from '../run-data.ts';
+import { CAUSE_NAMES, CHART_WIDTH_PIXELS, type Chart, frame, gpuSubtitleOf, perRun } from './chart.ts';
 import { causeColour } from './gantt.ts';
 
 export interface IdlePart {
@@ -28,17 +28,20 @@ export function idleChart(runs: readonly RunData[]): Chart {
 }
 
 export function idleParts(runs: readonly RunData[]): readonly IdlePart[] {
+	const drawn = new Set(drawnGpus(runs));
 	return runs.flatMap((run) =>
-		gpuTimes(run.records).flatMap(({ gpu, wallUs, busyUs, idleUs }) =>
-			IDLE_CAUSES.map((cause, order) => ({
-				run: run.label,
-				gpu,
-				state: CAUSE_NAMES[cause],
-				order,
-				idleSeconds: secondsFromUs(idleUs[cause]),
-				idlePercent: wallUs === 0 ? 0 : (100 * (wallUs - busyUs)) / wallUs,
-			})),
-		),
+		gpuTimes(run.records)
+			.filter(({ gpu }) => drawn.has(gpu))
+			.flatMap(({ gpu, wallUs, busyUs, idleUs }) =>
+				IDLE_CAUSES.map((cause, order) => ({
+					run: run.label,
+					gpu,
+					state: CAUSE_NAMES[cause],
+					order,
+					idleSeconds: secondsFromUs(idleUs[cause]),
+					idlePercent: wallUs === 0 ? 0 : (100 * (wallUs - busyUs)) / wallUs,
+				})),
+			),
 	);
 }
 
@@ -48,12 +51,12 @@ function idleSpec(runs: readonly RunData[], title: string, parts: readonly IdleP
 	const y = {
 		field: 'gpu',
 		type: 'nominal' as const,
-		sort: [...gpuNames(runs)],
+		sort: [...drawnGpus(runs)],
 		title: null,
 		axis: { domain: false, ticks: false },
 	};
 	return {
-		...frame(title, subtitleOf(runs)),
+		...frame(title, gpuSubtitleOf(runs)),
 		data: { values: [...values] },
 		...perRun(
 			runs.map(({ label }) => label),
