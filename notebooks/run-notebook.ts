@@ -94,8 +94,20 @@ async function execute(code: string, file: string, outputs: CellOutputs): Promis
 		await run(...cellFunctionParameters.map((name) => values[name]));
 	} catch (error) {
 		const where = outputs.currentCell() === 0 ? 'imports' : `cell ${outputs.currentCell()}`;
-		throw new UsageError('E_NOTEBOOK_CELL', `${file}: ${where}: ${oneLine(error)}`);
+		throw new UsageError(
+			'E_NOTEBOOK_CELL',
+			`${file}: ${where}: ${oneLine(error)}${strayed(error, fullPath)}`,
+		);
 	}
+}
+
+/** What to do about a file beside the notebook that is not there, since notebooks load project files by their place. */
+function strayed(error: unknown, fullPath: string): string {
+	const { code, message = '' } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+	const isMissing = code === 'MODULE_NOT_FOUND' && /^Cannot find module '\.{1,2}\//.test(message);
+	return isMissing && path.dirname(fullPath) !== __dirname
+		? "; a notebook that loads the project's modules runs inside the project's notebooks folder"
+		: '';
 }
 
 /** What Node's own loader calls on a file's text: the one way that brings an `import()` of that place without a warning. */

@@ -16,9 +16,9 @@ export function experimentProblem(
 	return new UsageError(code, `${text.locate(path)} ${field}: expected ${expected}, got ${got}`);
 }
 
-/** The first thing a schema check found, as the user's one line. */
+/** What a schema check found first, as the user's one line. */
 export function schemaProblem(text: ExperimentText, error: z.ZodError): UsageError {
-	const issue = deepest(error.issues[0] as z.core.$ZodIssue);
+	const issue = mostTelling(error.issues);
 	const path = issue.path as FieldPath;
 	if (issue.code === 'unrecognized_keys') {
 		const key = issue.keys[0] ?? '';
@@ -37,6 +37,25 @@ export function schemaProblem(text: ExperimentText, error: z.ZodError): UsageErr
 	);
 }
 
+/**
+ * The first issue, unless another explains it: a field that is missing may stand there under a wrong name, and of two limits
+ * on one number the narrower is meant.
+ */
+function mostTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
+	const first = deepest(issues[0] as z.core.$ZodIssue);
+	const unknown = issues.find(
+		({ code, path }) =>
+			code === 'unrecognized_keys' &&
+			path.length < first.path.length &&
+			path.every((key, depth) => key === first.path[depth]),
+	);
+	if (unknown !== undefined) return unknown;
+	const narrower = issues.findLast(
+		({ code, path }) => code === first.code && path.join('.') === first.path.join('.'),
+	);
+	return narrower === undefined ? first : deepest(narrower);
+}
+
 /** A value as it appears in a message: short, on one line. */
 export function show(value: unknown): string {
 	if (value === undefined) return 'nothing';
@@ -47,7 +66,8 @@ export function show(value: unknown): string {
 	return String(value);
 }
 
-function expectation(issue: z.core.$ZodIssue): string {
+/** What a schema wanted, in words. */
+export function expectation(issue: z.core.$ZodIssue): string {
 	switch (issue.code) {
 		case 'invalid_type':
 			return TYPE_NAMES[issue.expected] ?? issue.expected;
@@ -79,7 +99,8 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 };
 
 function bound(origin: string, words: string, limit: number): string {
-	if (origin === 'string') return 'text that is not empty';
+	if (origin === 'string')
+		return limit === 1 ? 'text that is not empty' : `text of ${words} ${limit} characters`;
 	return origin === 'array' ? `a list of ${words} ${limit}` : `${words} ${limit}`;
 }
 

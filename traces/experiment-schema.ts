@@ -3,6 +3,10 @@ import { z } from 'zod';
 import { lengthDistributionSchema } from './length-schema.ts';
 
 const name = z.string().min(1);
+/** Names folders too, so nothing in it may lead elsewhere. */
+const experimentName = name
+	.max(100)
+	.regex(/^[A-Za-z0-9][\w.-]*$/, 'letters, digits, dots, dashes and underscores, a letter or digit first');
 const count = z.int().min(0);
 const positiveInt = z.int().min(1);
 const seconds = z.number().min(0);
@@ -143,7 +147,7 @@ const workloadSchema = z
 			),
 		keepQueries: positiveInt
 			.optional()
-			.describe('Run only the first so many questions of the shuffled batch. Absent: all.'),
+			.describe('Run only the first so many questions of the shuffled batch, at most queries. Absent: all.'),
 		arrivals: z.enum(['batch']).default('batch').describe('batch: all questions are there at time 0.'),
 		lengthScale: z
 			.strictObject({
@@ -244,7 +248,9 @@ const planSchema = z
 export const experimentSchema = z
 	.strictObject({
 		format: z.literal(1).describe('Version of this format.'),
-		name: name.describe('Short name, used in tables and folders.'),
+		name: experimentName.describe(
+			'Short name, used in tables and folders: letters, digits, dots, dashes, underscores; at most 100.',
+		),
 		description: z.string().default('').describe('One line for people.'),
 		seed: z.int().min(0).default(0).describe('Seed of everything drawn.'),
 		scheduler: name.default('ilp').describe('Policy that plans and decides.'),
@@ -262,7 +268,11 @@ export const experimentSchema = z
 		plan: planSchema,
 		report: z
 			.strictObject({
-				sampleSeconds: z.number().positive().default(10).describe('Simulated seconds between batch samples.'),
+				sampleSeconds: z
+					.number()
+					.min(0.01)
+					.default(10)
+					.describe('Simulated seconds between batch samples. Each is a line of the run log.'),
 			})
 			.prefault({})
 			.describe('What the run log keeps.'),

@@ -34,19 +34,13 @@ export function parseExperimentText(
 	};
 	const broken = document.errors[0] ?? document.warnings[0];
 	if (broken !== undefined) {
-		throw new UsageError(
-			'E_EXPERIMENT_SYNTAX',
-			`${place(broken.pos[0])} expected YAML, got: ${firstLine(broken.message)}`,
-		);
+		throw new UsageError('E_EXPERIMENT_SYNTAX', `${place(broken.pos[0])} ${syntaxTrouble(broken)}`);
 	}
 	let raw: unknown;
 	try {
 		raw = document.toJS();
 	} catch (error) {
-		throw new UsageError(
-			'E_EXPERIMENT_SYNTAX',
-			`${file}:1:1 expected YAML, got: ${firstLine(String(error))}`,
-		);
+		throw new UsageError('E_EXPERIMENT_SYNTAX', `${file}:1:1 ${syntaxTrouble(error)}`);
 	}
 	for (const override of overrides) raw = applyOverride(raw, override);
 	return {
@@ -77,10 +71,7 @@ export function parseSet(set: string): Override {
 	try {
 		return { label: '--set', path, value: parse(set.slice(at + 1)) };
 	} catch (error) {
-		throw new UsageError(
-			'E_SET_SYNTAX',
-			`--set ${path.join('.')}: expected a YAML value, got: ${firstLine(String(error))}`,
-		);
+		throw new UsageError('E_SET_SYNTAX', `--set ${path.join('.')}: ${syntaxTrouble(error, 'a YAML value')}`);
 	}
 }
 
@@ -143,5 +134,16 @@ const child = (node: unknown, key: string | number): unknown =>
 	typeof node === 'object' && node !== null && 'items' in node && Array.isArray(node.items)
 		? node.items[Number(key)]
 		: undefined;
+
+/** What is wrong with text that is not YAML as we take it: expected X, got Y. */
+function syntaxTrouble(error: unknown, wanted = 'YAML'): string {
+	const { code, message } = error as Error & { readonly code?: string };
+	if (code === 'MULTIPLE_DOCS')
+		return "expected one YAML document, got several (a line '---' begins the next)";
+	if (message.startsWith('Excessive alias count'))
+		return 'expected a document of moderate size, got YAML aliases that multiply each other';
+	if (message.startsWith('Maximum call stack size')) return 'expected YAML, got brackets nested without end';
+	return `expected ${wanted}, got: ${firstLine(message)}`;
+}
 
 const firstLine = (text: string): string => (text.split('\n')[0] ?? '').trim();

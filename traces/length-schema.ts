@@ -55,4 +55,4 @@ export const lengthDistributionSchema = z
 	})
 	.describe('Output tokens of one model: min(cap, shift + draw), or the cap for the runaway share.');
 
-export type LengthParameters = z.infer<typeof lengthDistributionSchema>;
+type LengthParameters = z.infer<typeof lengthDistributionSchema>;

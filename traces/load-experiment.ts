@@ -5,7 +5,7 @@ import type { Setup } from '../sim/domain/setup.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { experimentProblem, schemaProblem } from './experiment-problem.ts';
 import { experimentSchema } from './experiment-schema.ts';
-import { type Override, parseExperimentText, parseSet } from './experiment-text.ts';
+import { type FieldPath, type Override, parseExperimentText, parseSet } from './experiment-text.ts';
 import { bundledFile, experimentNames } from './list-experiments.ts';
 import { resolveExperiment } from './resolve/setup.ts';
 
@@ -31,6 +31,15 @@ export function loadExperiment(reference: string, options: LoadOptions = {}): Se
 	return resolveExperiment(checked.data, (fieldPath, code, expected, got) =>
 		experimentProblem(parsed, fieldPath, code, expected, got),
 	);
+}
+
+/**
+ * `file:line:column` of a field of an experiment that has been read before, or the flag that set it: for mistakes that show only
+ * later. A field left to its default is placed at what contains it.
+ */
+export function locateField(reference: string, options: LoadOptions, fieldPath: FieldPath): string {
+	const { text, file } = readReference(reference);
+	return parseExperimentText(text, file, overridesOf(options)).locate(fieldPath);
 }
 
 function overridesOf(options: LoadOptions): readonly Override[] {

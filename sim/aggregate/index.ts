@@ -1,2 +1,1 @@
 export { createGate, gateNames } from './gates.ts';
-export { countVotes, type Plurality, votePattern } from './votes.ts';

@@ -98,10 +98,21 @@ export const commands: readonly Command[] = [
 		load: async () => (await lazy(() => import('./commands/schema.ts'), 'commands/schema.ts')).schemaCommand,
 	},
 	{
+		usage: 'calibrate <file..>',
+		summary: 'measured runs against the engine model, fitted on the runs named grid: error per metric',
+		positional: {
+			name: 'file',
+			summary: 'recordings of a real server (JSON Lines, plain or .gz), or a CSV table of steady serving',
+		},
+		options: {},
+		load: async () =>
+			(await lazy(() => import('./commands/calibrate.ts'), 'commands/calibrate.ts')).calibrateCommand,
+	},
+	{
 		usage: 'engine replay <file..>',
 		summary: 'recorded scheduler traces through the engine model; counts mismatches',
 		positional: { name: 'file', summary: 'JSON Lines, plain or .gz, one trace a line' },
-		options: { mode: value('execution of the engine model: stepwise') },
+		options: { mode: value('execution of the engine model: stepwise or leaping') },
 		load: async () =>
 			(await lazy(() => import('./commands/engine-replay.ts'), 'commands/engine-replay.ts'))
 				.engineReplayCommand,

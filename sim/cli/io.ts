@@ -1,3 +1,5 @@
+import { EXIT } from './exit.ts';
+
 /** Everything a command touches outside the file system, so that a test can run one inside its own process. */
 export interface Io {
 	/** Results. */
@@ -30,9 +32,10 @@ export function processIo(): Io {
 			controller.abort();
 		});
 	}
+	const stderr = chatter(process.stderr);
 	return {
-		stdout: sink(process.stdout),
-		stderr: sink(process.stderr),
+		stdout: results(process.stdout, stderr),
+		stderr,
 		terminal: process.stderr.isTTY ? process.stderr : null,
 		clockSeconds: () => performance.now() / 1000,
 		now: () => new Date(),
@@ -42,12 +45,23 @@ export function processIo(): Io {
 	};
 }
 
-/** A reader that went away (`mosaic list | head -1`) costs the output, not the work. */
-function sink(stream: NodeJS.WriteStream): TextSink {
+/** Chatter that cannot be written is no loss. */
+function chatter(stream: NodeJS.WriteStream): TextSink {
+	stream.on('error', () => undefined);
+	return { write: (text) => void stream.write(text) };
+}
+
+/**
+ * A reader that went away (`mosaic list | head -1`) costs the output, not the work. A device that takes no more (a full disk) leaves the
+ * result unsaid, which ends the process: results are the last thing a command writes.
+ */
+function results(stream: NodeJS.WriteStream, stderr: TextSink): TextSink {
 	let closed = false;
 	stream.on('error', (error: NodeJS.ErrnoException) => {
-		if (error.code !== 'EPIPE') throw error;
 		closed = true;
+		if (error.code === 'EPIPE') return;
+		stderr.write(`mosaic: standard output could not be written: ${error.message}\n`);
+		process.exit(EXIT.bug);
 	});
 	return {
 		write(text) {

@@ -1,14 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { createScheduler, schedulerNames } from '../../solver/index.ts';
-import { parseExperimentText, parseSet } from '../../traces/experiment-text.ts';
-import { didYouMean, experimentNames, loadExperiment } from '../../traces/index.ts';
+import { didYouMean, experimentNames, loadExperiment, locateField } from '../../traces/index.ts';
 import { createGate, gateNames } from '../aggregate/index.ts';
 import { UsageError } from '../domain/errors.ts';
-import type { Scheduler } from '../domain/scheduler.ts';
+import type { Problem, Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { Gate } from '../domain/work.ts';
+import { checkEngineConfig } from '../engine/index.ts';
 import { checkName } from './names.ts';
+import { placedError } from './placed-error.ts';
 
 export interface SetupRequest {
 	/** A file, or the name of a bundled experiment. */
@@ -42,9 +43,14 @@ export function loadSetup(request: SetupRequest, clockSeconds: () => number): Lo
 	// The flags are right, so a wrong name is the file's, or that of a --set.
 	checkField(request, 'scheduler', setup.scheduler, schedulerNames);
 	checkField(request, 'gate', setup.gate, gateNames);
+	try {
+		for (const { engine } of setup.profiles) checkEngineConfig(engine);
+	} catch (error) {
+		throw placedError(error, experiment, sets);
+	}
 	return {
 		setup,
-		scheduler: createScheduler(setup.scheduler, { clockSeconds }),
+		scheduler: withPlaces(createScheduler(setup.scheduler, { clockSeconds }), request),
 		gate: createGate(setup.gate),
 	};
 }
@@ -57,15 +63,25 @@ function checkField(
 	known: readonly string[],
 ): void {
 	if (known.includes(name)) return;
-	const isFile = existsSync(experiment) && !experimentNames().includes(experiment);
-	const place = isFile
-		? parseExperimentText(readFileSync(experiment, 'utf8'), experiment, sets.map(parseSet)).locate([field])
-		: experiment;
+	const place = locateField(experiment, { sets }, [field]);
 	throw new UsageError(
 		`E_UNKNOWN_${field.toUpperCase()}`,
 		`${place} ${field}: expected one of ${known.join(', ')}, got '${name}'${didYouMean(name, known)}`,
 	);
 }
+
+/** The scheduler, except that what it refuses in planning says where in the experiment. */
+const withPlaces = (scheduler: Scheduler, { experiment, sets }: SetupRequest): Scheduler => ({
+	name: scheduler.name,
+	decide: (view) => scheduler.decide(view),
+	async plan(problem: Problem) {
+		try {
+			return await scheduler.plan(problem);
+		} catch (error) {
+			throw placedError(error, experiment, sets);
+		}
+	},
+});
 
 /** The path from where this process stands; a bundled name, and what does not exist, stays as it was typed. */
 export function experimentReference(typed: string, cwd: string): string {

@@ -40,8 +40,15 @@ function reportFailure(error: unknown, io: Io): ExitCode {
 		io.stderr.write(`mosaic: ${oneLine(error.message)}\n`);
 		return EXIT.interrupted;
 	}
+	if (DEVICE_TROUBLE.has((error as NodeJS.ErrnoException | undefined)?.code ?? '')) {
+		io.stderr.write(`mosaic: a file could not be written: ${oneLine((error as Error).message)}\n`);
+		return EXIT.bug;
+	}
 	io.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : inspect(error)}\n`);
 	return EXIT.bug;
 }
+
+/** Neither the user's mistake nor a bug: a stack would help nobody. */
+const DEVICE_TROUBLE: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EFBIG']);
 
 const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, '; ');

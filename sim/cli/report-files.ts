@@ -5,6 +5,7 @@ import { reportHtml } from '../report/html.ts';
 import { renderPng, renderSvg } from '../report/render.ts';
 import type { RunData } from '../report/run-data.ts';
 import type { Summary } from '../report/summary.ts';
+import type { TextSink } from './io.ts';
 import { jsonText } from './json-text.ts';
 import type { LoadedRun } from './load-run.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -18,21 +19,56 @@ export interface ReportRequest {
 	readonly baseline?: string | undefined;
 }
 
-/** report.html, and every chart of it under charts/ as specification, SVG and PNG. */
-export async function writeReport(folder: Pick<RunFolder, 'write'>, request: ReportRequest): Promise<void> {
+/**
+ * report.html, and every chart of it under charts/ as specification, SVG and PNG. The runs are done and their logs kept, so a chart that
+ * cannot be made costs one line on stderr and its place in the report, nothing else.
+ */
+export async function writeReport(
+	folder: Pick<RunFolder, 'write'>,
+	request: ReportRequest,
+	stderr: TextSink,
+): Promise<void> {
 	const { title, summaries, runs, baseline } = request;
 	const { rows } = compareSummaries(summaries, baseline);
-	const charts: readonly Chart[] = [...comparisonCharts(rows), ...chartSpecs(runs)];
-	for (const { name, spec } of charts) {
-		const svg = await renderSvg(spec);
-		folder.write(`charts/${name}.vl.json`, jsonText(spec));
-		folder.write(`charts/${name}.svg`, svg);
-		folder.write(`charts/${name}.png`, await renderPng(svg));
+	const charts: readonly Chart[] = [
+		...((await attempt('the charts of results', stderr, () => comparisonCharts(rows))) ?? []),
+		...((await attempt('the charts over time', stderr, () => chartSpecs(runs))) ?? []),
+	];
+	const drawn: Chart[] = [];
+	for (const chart of charts) {
+		await attempt(`chart ${chart.name}`, stderr, async () => {
+			await writeChart(folder, chart);
+			drawn.push(chart);
+		});
 	}
-	folder.write(
-		'report.html',
-		reportHtml({ title, summaries, runs, charts, ...(baseline !== undefined && { baseline }) }),
-	);
+	await attempt('report.html', stderr, () => {
+		const page = { title, summaries, runs, charts: drawn, ...(baseline !== undefined && { baseline }) };
+		folder.write('report.html', reportHtml(page));
+	});
+}
+
+async function writeChart(folder: Pick<RunFolder, 'write'>, { name, spec }: Chart): Promise<void> {
+	const svg = await renderSvg(spec);
+	const png = await renderPng(svg);
+	folder.write(`charts/${name}.vl.json`, jsonText(spec));
+	folder.write(`charts/${name}.svg`, svg);
+	folder.write(`charts/${name}.png`, png);
+}
+
+/** A folder that the user named and that cannot be written is not a chart's fault: that mistake goes on. */
+async function attempt<T>(
+	what: string,
+	stderr: TextSink,
+	make: () => T | Promise<T>,
+): Promise<T | undefined> {
+	try {
+		return await make();
+	} catch (error) {
+		if (error instanceof UsageError) throw error;
+		const [why] = (error as Error).message.split('\n');
+		stderr.write(`mosaic: ${what} could not be made (${why}); everything else is complete\n`);
+		return undefined;
+	}
 }
 
 /**

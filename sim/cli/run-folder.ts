@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError } from '../domain/errors.ts';
+import { assert, UsageError } from '../domain/errors.ts';
 import type { LineFile } from './atomic-file.ts';
 import { openLineFile, writeFileAtomically } from './atomic-file.ts';
 import { jsonText } from './json-text.ts';
@@ -61,6 +61,8 @@ export function shownPath(file: string, cwd: string): string {
 }
 
 function makeFreshFolder(runsFolder: string, name: string, made: string[]): string {
+	const parent = path.resolve(runsFolder);
+	assert(path.dirname(path.resolve(parent, name)) === parent, `run folder '${name}' leads out of ${parent}`);
 	makeFolders(runsFolder, made);
 	for (let attempt = 1; ; attempt++) {
 		const folder = path.join(runsFolder, attempt === 1 ? name : `${name}-${attempt}`);

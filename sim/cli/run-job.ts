@@ -27,7 +27,8 @@ export default async function runJob(job: RunJob): Promise<Summary> {
 			version: programVersion(),
 			startedAt: new Date(),
 		});
-		return await writeRun({ ...loaded, ...surroundings(), folder, now: () => new Date() });
+		const io = { now: () => new Date(), stderr: process.stderr };
+		return await writeRun({ ...loaded, ...surroundings(), ...io, folder });
 	} catch (error) {
 		throw departing(error);
 	}

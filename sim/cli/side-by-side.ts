@@ -20,9 +20,12 @@ export interface SideBySideRow extends ComparisonRow {
 	readonly experiment: string;
 	readonly seed: number;
 	readonly world: LoadedRun['world'];
+	readonly status: Summary['status'];
+	/** Why this run cannot be measured against the first: every difference is then null, and so is `speedup`; else null. */
+	readonly incomparable: string | null;
 	/** Per figure, (this - first) / first, in percent; null where the first is 0 or one of the two unknown. */
 	readonly differencePercent: Readonly<Record<string, number | null>>;
-	/** Query by query, over queries settled in both runs on the same draws; null when the draws are others. */
+	/** Query by query, over queries settled in both runs; null when the runs are incomparable or a log is gone. */
 	readonly pairedLatency: { readonly queries: number; readonly differencePercent: number } | null;
 }
 
@@ -88,29 +91,50 @@ export function sideBySideTable(runs: readonly [LoadedRun, ...LoadedRun[]]): str
 		['experiment', ...rows.map(({ experiment, seed }) => `${experiment}, seed ${seed}`)],
 		['scheduler / gate', ...rows.map(({ scheduler, gate }) => `${scheduler} / ${gate}`)],
 		['world', ...rows.map(({ world }) => world ?? '-')],
+		['status', ...rows.map(({ status }) => status)],
 	];
 	const legend = runs.map(({ name }, index) => `${letter(index)}  ${name}`);
 	const table = columns([...head, ...lines, ['latency, query by query', ...paired]], 1);
-	return [...legend, '', ...table].join('\n');
+	const reasons = rows.flatMap(({ incomparable }, index) =>
+		incomparable === null ? [] : [`${letter(index)}: ${incomparable}`],
+	);
+	const remark = reasons.length === 0 ? [] : ['', `no differences for ${reasons.join('; ')}`];
+	return [...legend, '', ...table, ...remark].join('\n');
 }
 
 function sideBySideRow(run: LoadedRun, first: LoadedRun): SideBySideRow {
 	const { summary } = run;
 	const row = compareSummaries([summary]).rows[0] as ComparisonRow;
+	const incomparable = whyIncomparable(run, first);
 	const ratio = first.summary.makespanSeconds / summary.makespanSeconds;
 	return {
 		...row,
-		speedup: { mean: ratio, low: ratio, high: ratio },
+		speedup: incomparable === null ? { mean: ratio, low: ratio, high: ratio } : null,
 		wins: null,
 		run: run.name,
 		experiment: summary.experiment,
 		seed: summary.seed,
 		world: run.world,
+		status: summary.status,
+		incomparable,
 		differencePercent: Object.fromEntries(
-			FIGURES.map(({ key, of }) => [key, relative(of(summary), of(first.summary))]),
+			FIGURES.map(({ key, of }) => [
+				key,
+				incomparable === null ? relative(of(summary), of(first.summary)) : null,
+			]),
 		),
-		pairedLatency: pairedLatency(run, first),
+		pairedLatency: incomparable === null ? pairedLatency(run, first) : null,
 	};
+}
+
+/** Runs are compared on the same questions, answered to the end. */
+function whyIncomparable({ summary }: LoadedRun, { summary: first }: LoadedRun): string | null {
+	if (summary === first) return null;
+	if (summary.experiment !== first.experiment)
+		return `another experiment (${summary.experiment}, not ${first.experiment})`;
+	if (summary.seed !== first.seed) return `other draws (seed ${summary.seed}, not ${first.seed})`;
+	if (summary.status === 'interrupted') return 'interrupted before the end';
+	return first.status === 'interrupted' ? 'A was interrupted before the end' : null;
 }
 
 const relative = (value: number | null, base: number | null): number | null =>
@@ -118,9 +142,6 @@ const relative = (value: number | null, base: number | null): number | null =>
 
 /** Geometric mean of the latency ratios, as a difference. Two runs of one experiment and seed answer the same questions. */
 function pairedLatency(run: LoadedRun, first: LoadedRun): SideBySideRow['pairedLatency'] {
-	const sameDraws =
-		run.summary.experiment === first.summary.experiment && run.summary.seed === first.summary.seed;
-	if (!sameDraws) return null;
 	const base = latencies(first.records);
 	const logRatios = [...latencies(run.records)].flatMap(([query, latencyUs]) => {
 		const other = base.get(query);

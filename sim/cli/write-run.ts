@@ -4,6 +4,7 @@ import { callsCsv, queriesCsv } from '../report/csv.ts';
 import type { Summary } from '../report/summary.ts';
 import { type ExecutedRun, executeRun, type RunRequest } from './execute-run.ts';
 import { EXIT, type ExitCode } from './exit.ts';
+import type { TextSink } from './io.ts';
 import { planDocument } from './plan-document.ts';
 import { reportOn, writeReport } from './report-files.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -11,6 +12,8 @@ import type { RunFolder } from './run-folder.ts';
 export interface WriteRequest extends RunRequest {
 	readonly folder: RunFolder;
 	readonly now: () => Date;
+	/** Hears of charts that could not be made. */
+	readonly stderr: TextSink;
 }
 
 /**
@@ -18,7 +21,7 @@ export interface WriteRequest extends RunRequest {
  * mistake of the user that shows only in planning it is taken back; after a bug it stays, marked as failed.
  */
 export async function writeRun(request: WriteRequest): Promise<Summary> {
-	const { folder, setup, now } = request;
+	const { folder, setup, now, stderr } = request;
 	try {
 		folder.write('experiment.yaml', stringify(setup.resolved, { lineWidth: 110 }));
 		const log = folder.openLines('events.jsonl');
@@ -35,7 +38,7 @@ export async function writeRun(request: WriteRequest): Promise<Summary> {
 			log.abandon();
 			throw error;
 		}
-		await writeResults(folder, run);
+		await writeResults(folder, run, stderr);
 		folder.end(run.summary.status, now());
 		return run.summary;
 	} catch (error) {
@@ -45,7 +48,7 @@ export async function writeRun(request: WriteRequest): Promise<Summary> {
 	}
 }
 
-async function writeResults(folder: RunFolder, run: ExecutedRun): Promise<void> {
+async function writeResults(folder: RunFolder, run: ExecutedRun, stderr: TextSink): Promise<void> {
 	const { records, summary, plan } = run;
 	folder.writeJson('summary.json', summary);
 	if (plan !== null) folder.writeJson('plan.json', planDocument(plan, run.measuredSolveSeconds));
@@ -53,7 +56,11 @@ async function writeResults(folder: RunFolder, run: ExecutedRun): Promise<void> 
 	folder.write('calls.csv', callsCsv(records));
 	// Whoever presses Ctrl-C does not want to wait for pictures; `mosaic report` draws them from the log.
 	if (summary.status === 'complete') {
-		await writeReport(folder, reportOn([{ name: folder.path, summary, records, world: 'simulated' }]));
+		await writeReport(
+			folder,
+			reportOn([{ name: folder.path, summary, records, world: 'simulated' }]),
+			stderr,
+		);
 	}
 }
 

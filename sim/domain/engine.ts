@@ -63,9 +63,12 @@ export interface EngineModel {
 	abort(id: string, nowUs: TimeUs): number | undefined;
 	/** When something happens next if nothing is submitted; Infinity when idle. Whole microseconds. */
 	nextUs(): TimeUs;
+	/** Whether that moment reports an event; otherwise it only has to be passed. */
+	nextEndsSome(): boolean;
 	/** Carries out everything up to and including `nowUs`. */
 	advance(nowUs: TimeUs): readonly EngineEvent[];
-	gauges(): EngineGauges;
+	/** State after everything up to and including `nowUs` (default: the time of the last call); `advance` first when something is due. */
+	gauges(nowUs?: TimeUs): EngineGauges;
 }
 
 export type EngineMode = 'stepwise' | 'leaping';

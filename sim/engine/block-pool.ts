@@ -24,8 +24,22 @@ export interface BlockPool {
 	release(sequence: Sequence): void;
 }
 
+/** A pool that a leaping scheduler can use: blocks of many sequences taken at once, settled with each later. */
+export interface LeapingBlockPool extends BlockPool {
+	/** Takes `count` free blocks for output of quiet sequences. */
+	takeQuietly(count: number): void;
+	/** Tells a sequence what it took quietly to compute `computed` positions; the full blocks of `hashedTokens` carry a hash. */
+	settle(sequence: Sequence, computed: number, hashedTokens: number): void;
+	/** Free blocks that nobody could look up. */
+	readonly hashless: number;
+	/** Makes all that a sequence holds findable block by block. */
+	spellOut(sequence: Sequence): void;
+	/** The same for the output that a request left behind. */
+	spellOutRun(id: string): void;
+}
+
 /** Without prefix caching blocks need no identity: only their number counts. */
-export class CountingBlockPool implements BlockPool {
+export class CountingBlockPool implements LeapingBlockPool {
 	readonly blockSize: number;
 	readonly usable: number;
 	free: number;
@@ -49,6 +63,22 @@ export class CountingBlockPool implements BlockPool {
 	}
 
 	cache(): void {}
+
+	get hashless(): number {
+		return this.free;
+	}
+
+	takeQuietly(count: number): void {
+		this.free -= count;
+	}
+
+	settle(sequence: Sequence, computed: number): void {
+		sequence.capacity = Math.ceil(computed / this.blockSize) * this.blockSize;
+	}
+
+	spellOut(): void {}
+
+	spellOutRun(): void {}
 
 	release(sequence: Sequence): void {
 		this.free += sequence.capacity / this.blockSize;

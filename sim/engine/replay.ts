@@ -1,4 +1,5 @@
-import type { EngineRequest } from '../domain/engine.ts';
+import type { EngineMode, EngineRequest } from '../domain/engine.ts';
+import { LeapingCore } from './leaping-core.ts';
 import { SchedulerCore } from './scheduler-core.ts';
 import type { Sequence } from './sequence.ts';
 import { StepBatch } from './step-batch.ts';
@@ -7,6 +8,8 @@ import type { IdAndTokens, SchedulerTrace, TraceRequest } from './trace-format.t
 export interface ReplayResult {
 	/** Steps compared that scheduled something. */
 	readonly steps: number;
+	/** Those of them that the model did not carry out one by one. */
+	readonly leaptSteps: number;
 	/** The first difference between the recording and the model, or null. */
 	readonly mismatch: ReplayMismatch | null;
 }
@@ -21,8 +24,13 @@ export interface ReplayMismatch {
 }
 
 /** Gives the recorded workload to the model and compares every field of every step with what vLLM did. */
-export function replayTrace(trace: SchedulerTrace): ReplayResult {
-	const model = new ReplayedModel(trace);
+export function replayTrace(trace: SchedulerTrace, mode: EngineMode = 'stepwise'): ReplayResult {
+	const model = new ReplayedModel(trace, mode);
+	const { steps, mismatch } = compare(trace, model);
+	return { steps, leaptSteps: model.leaptSteps, mismatch };
+}
+
+function compare(trace: SchedulerTrace, model: ReplayedModel): Omit<ReplayResult, 'leaptSteps'> {
 	const modelled = model.steps();
 	let steps = 0;
 	for (const want of recordedSteps(trace)) {
@@ -85,18 +93,21 @@ function* recordedSteps(trace: SchedulerTrace): Generator<Step, undefined> {
 /** The scheduler under the recorder's clock, which counts the steps that scheduled something. */
 class ReplayedModel {
 	readonly preemptions: number[];
+	leaptSteps = 0;
 	private readonly trace: SchedulerTrace;
 	private readonly core: SchedulerCore;
+	private readonly leaper: LeapingCore | null;
 	private readonly arrivals: readonly number[];
 	private readonly aborts: readonly number[];
 	private arrived = 0;
 	private aborted = 0;
 	private stepCount = 0;
 
-	constructor(trace: SchedulerTrace) {
+	constructor(trace: SchedulerTrace, mode: EngineMode) {
 		const { requests } = trace;
 		this.trace = trace;
-		this.core = new SchedulerCore(trace.config);
+		this.leaper = mode === 'leaping' ? new LeapingCore(trace.config) : null;
+		this.core = this.leaper ?? new SchedulerCore(trace.config);
 		this.preemptions = requests.map(() => 0);
 		const ids = requests.map((_, id) => id);
 		const abortOf = (id: number) => request(trace, id).abort;
@@ -115,6 +126,13 @@ class ReplayedModel {
 		while (core.openCount > 0 || inFlight.length > 0 || this.jump()) {
 			this.submitDue();
 			const gone = this.abortDue();
+			const leapt = this.leap(gone);
+			for (const step of leapt) {
+				while (unsent.length > inFlight.length) yield unsent.shift() as Step;
+				unsent.push(step);
+				for (const flying of inFlight) flying.step = step;
+			}
+			if (leapt.length > 0) continue;
 			const batch = new StepBatch(this.trace.config.maxNumSeqs);
 			core.schedule(batch);
 			for (const victim of batch.preempted) this.preemptions[Number(victim.id)] = victim.preemptions;
@@ -138,12 +156,34 @@ class ReplayedModel {
 		return undefined;
 	}
 
+	/** Steps before the next arrival or abort that are alike, carried out at once. `gone` were aborted before the first. */
+	private leap(gone: readonly number[]): Step[] {
+		const { leaper, stepCount } = this;
+		if (leaper === null) return [];
+		const arrival = this.arrivals[this.arrived];
+		const abort = this.aborts[this.aborted];
+		const untilArrival = arrival === undefined ? Infinity : request(this.trace, arrival).arrive - stepCount;
+		const untilAbort = abort === undefined ? Infinity : (request(this.trace, abort).abort ?? 0) - stepCount;
+		const leap = leaper.planLeap(Math.min(untilArrival, untilAbort));
+		if (leap === null) return [];
+		const s = leaper.leapEntries().map(idAndTokens);
+		const { runningCount: run, waitingCount: wait } = leaper;
+		const steps = Array.from({ length: leap.steps }, (_, index): Step => {
+			const used = leaper.usedBlocksAfter(index + 1);
+			const abo = index === 0 ? gone : NONE;
+			return { t: stepCount + index, s, adm: NONE, pre: NONE, fin: NONE, abo, late: [], run, wait, used };
+		});
+		leaper.leap(leap.steps);
+		this.stepCount += leap.steps;
+		this.leaptSteps += leap.steps;
+		return steps;
+	}
+
 	private describe(batch: StepBatch, gone: readonly number[]): Step {
 		const admitted = [...batch.admitted, ...batch.resumed];
-		const { granted } = batch;
 		return {
 			t: this.stepCount,
-			s: batch.sequences.slice(0, batch.count).map((sequence, i) => [Number(sequence.id), granted[i] ?? 0]),
+			s: this.core.entries(batch).map(idAndTokens),
 			adm: admitted.map((sequence) => [Number(sequence.id), sequence.hitTokens]),
 			pre: idsOf(batch.preempted),
 			fin: NONE,
@@ -194,6 +234,8 @@ function engineRequest(recorded: TraceRequest, id: number): EngineRequest {
 		priority: recorded.priority,
 	};
 }
+
+const idAndTokens = ([{ id }, tokens]: [Sequence, number]): IdAndTokens => [Number(id), tokens];
 
 const request = (trace: SchedulerTrace, id: number) => trace.requests[id] as TraceRequest;
 

@@ -16,24 +16,22 @@ import { compareUrgency, WaitingQueue } from './waiting-queue.ts';
 export class SchedulerCore {
 	/** Preemptions so far. */
 	preemptions = 0;
-	private readonly config: EngineConfig;
-	private readonly pool: BlockPool;
-	private readonly chains: TokenChains | null;
-	private readonly running: Sequence[] = [];
-	private readonly waiting: WaitingQueue;
+	protected readonly config: EngineConfig;
+	protected readonly pool: BlockPool;
+	protected readonly running: Sequence[] = [];
+	protected readonly waiting: WaitingQueue;
 	/** Submitted and not ended, by id. */
-	private readonly open = new Map<string, Sequence>();
-	private readonly watermarkBlocks: number;
+	protected readonly open = new Map<string, Sequence>();
 	/** What a last chunk adds while its output is on the way: 1 under asynchronous scheduling. */
-	private readonly placeholder: 0 | 1;
+	protected readonly placeholder: 0 | 1;
+	private readonly chains: TokenChains | null;
+	private readonly watermarkBlocks: number;
 	private submitted = 0;
 
-	constructor(config: EngineConfig) {
+	/** @param pool holds the blocks; the obvious one for the configuration when not given */
+	constructor(config: EngineConfig, pool: BlockPool = blockPool(config)) {
 		this.config = config;
-		const usable = config.numGpuBlocks - 1;
-		this.pool = config.prefixCaching
-			? new CachingBlockPool(usable, config.blockSize)
-			: new CountingBlockPool(usable, config.blockSize);
+		this.pool = pool;
 		this.chains = config.prefixCaching ? new TokenChains(config.blockSize) : null;
 		this.waiting = new WaitingQueue(config.policy);
 		this.watermarkBlocks = Math.floor(config.watermark * config.numGpuBlocks);
@@ -63,7 +61,7 @@ export class SchedulerCore {
 
 	/** @param arrival time or step, never decreasing: orders equal priorities */
 	submit(request: EngineRequest, arrival: number): void {
-		assert(!this.open.has(request.id), `request ${request.id} is already in the engine`);
+		if (this.open.has(request.id)) assert(false, `request ${request.id} is already in the engine`);
 		const sequence = new Sequence(
 			request,
 			this.submitted++,
@@ -90,9 +88,7 @@ export class SchedulerCore {
 	/** Decides the next step into `batch`. A batch without tokens is no step; it may still have preempted. */
 	schedule(batch: StepBatch): void {
 		batch.clear();
-		const { longPrefillTokenThreshold } = this.config;
-		const alone = this.running.length + this.waiting.size <= 1;
-		const mostTokens = longPrefillTokenThreshold > 0 && !alone ? longPrefillTokenThreshold : MANY_TOKENS;
+		const mostTokens = this.mostTokens();
 		this.scheduleRunning(batch, mostTokens);
 		if (batch.preempted.length === 0) this.admitWaiting(batch, mostTokens);
 	}
@@ -117,6 +113,28 @@ export class SchedulerCore {
 			}
 		}
 		if (finished.length > 0) this.compactRunning();
+	}
+
+	/** Whom the call that filled `batch` granted how many tokens, in the order scheduled. */
+	entries({ count, sequences, granted }: StepBatch): [Sequence, number][] {
+		return sequences.slice(0, count).map((sequence, index) => [sequence, granted[index] as number]);
+	}
+
+	/** Whether the output of a step, the oldest in flight, ends somebody. */
+	endsSome({ count, sequences, yields }: StepBatch): boolean {
+		for (let index = 0; index < count; index++) {
+			const sequence = sequences[index] as Sequence;
+			if (yields[index] === 1 && sequence.tokens + 1 === sequence.endTokens && sequence.state !== 'ended')
+				return true;
+		}
+		return false;
+	}
+
+	/** Most tokens that one sequence may get in the next call. */
+	protected mostTokens(): number {
+		const { longPrefillTokenThreshold } = this.config;
+		const alone = this.running.length + this.waiting.size <= 1;
+		return longPrefillTokenThreshold > 0 && !alone ? longPrefillTokenThreshold : MANY_TOKENS;
 	}
 
 	private scheduleRunning(batch: StepBatch, mostTokens: number): void {
@@ -158,7 +176,7 @@ export class SchedulerCore {
 		}
 	}
 
-	private admitWaiting(batch: StepBatch, mostTokens: number): void {
+	protected admitWaiting(batch: StepBatch, mostTokens: number): void {
 		const { config, pool, running, waiting } = this;
 		let budget = config.maxNumBatchedTokens - batch.tokens;
 		while (budget > 0 && running.length < config.maxNumSeqs) {
@@ -167,11 +185,8 @@ export class SchedulerCore {
 			const hits = pool.match(sequence);
 			const hitTokens = hits * pool.blockSize;
 			const granted = Math.min(sequence.tokens - hitTokens, mostTokens, budget);
+			if (!this.fits(sequence, hits, granted)) return;
 			const end = hitTokens + granted;
-			const room = pool.free - pool.freeMatches - (running.length > 0 ? this.watermarkBlocks : 0);
-			const needed = Math.ceil(end / pool.blockSize) - hits;
-			if (needed > room) return;
-			if (config.reserveFullIsl && Math.ceil(sequence.tokens / pool.blockSize) - hits > room) return;
 			waiting.shift();
 			running.push(sequence);
 			sequence.state = 'running';
@@ -179,7 +194,7 @@ export class SchedulerCore {
 			sequence.hitTokens = hitTokens;
 			sequence.prefillEnd = sequence.tokens;
 			pool.claimMatches(sequence, hits);
-			pool.take(sequence, needed);
+			pool.take(sequence, Math.ceil(end / pool.blockSize) - hits);
 			if (end >= sequence.nextHashTokens) pool.cache(sequence, end);
 			if (sequence.preemptions > 0) batch.resumed.push(sequence);
 			else {
@@ -191,6 +206,14 @@ export class SchedulerCore {
 		}
 	}
 
+	/** Whether there is room to admit a sequence, right after it was matched. */
+	protected fits(sequence: Sequence, hits: number, granted: number): boolean {
+		const { pool } = this;
+		const room = pool.free - pool.freeMatches - (this.running.length > 0 ? this.watermarkBlocks : 0);
+		if (Math.ceil(granted / pool.blockSize) > room) return false;
+		return !this.config.reserveFullIsl || Math.ceil(sequence.tokens / pool.blockSize) - hits <= room;
+	}
+
 	/** Whom a sequence without room displaces: the last admitted, or the least urgent under the priority policy. */
 	private victim(): Sequence {
 		const { running } = this;
@@ -200,7 +223,7 @@ export class SchedulerCore {
 		return victim;
 	}
 
-	private preempt(victim: Sequence, batch: StepBatch): void {
+	protected preempt(victim: Sequence, batch: StepBatch): void {
 		this.running.splice(this.running.lastIndexOf(victim), 1);
 		this.pool.release(victim);
 		victim.lostEnd = Math.max(victim.lostEnd, victim.computed);
@@ -213,14 +236,14 @@ export class SchedulerCore {
 		this.waiting.putBack(victim);
 	}
 
-	private end(sequence: Sequence): void {
+	protected end(sequence: Sequence): void {
 		if (sequence.state === 'waiting') this.waiting.remove(sequence);
 		this.pool.release(sequence);
 		sequence.state = 'ended';
 		this.open.delete(sequence.id);
 	}
 
-	private compactRunning(): void {
+	protected compactRunning(): void {
 		const { running } = this;
 		let kept = 0;
 		for (let index = 0; index < running.length; index++) {
@@ -229,4 +252,9 @@ export class SchedulerCore {
 		}
 		running.length = kept;
 	}
+}
+
+function blockPool({ prefixCaching, numGpuBlocks, blockSize }: EngineConfig): BlockPool {
+	const usable = numGpuBlocks - 1;
+	return prefixCaching ? new CachingBlockPool(usable, blockSize) : new CountingBlockPool(usable, blockSize);
 }

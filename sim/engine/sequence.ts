@@ -42,7 +42,7 @@ export class Sequence {
 	readonly chain: TokenChain | null;
 
 	/** Block numbers, used with prefix caching only. */
-	readonly blocks: number[] = [];
+	readonly blocks: number[];
 	/** Leading blocks that carry a hash. */
 	hashedBlocks = 0;
 	/** Cached prompt tokens found when it was last admitted. */
@@ -53,6 +53,18 @@ export class Sequence {
 	/** Positions that had been computed when it was last preempted; what is scheduled below is recomputation. */
 	lostEnd = 0;
 	recomputedTokens = 0;
+
+	/** Kept by a leaping scheduler. Order of admission among the running. */
+	rank = 0;
+	/** Whether its counts stand still while it decodes, to be worked out from the number of steps (`QuietSet`). */
+	quiet = false;
+	/** While quiet: `computed` less the number of steps scheduled. */
+	quietBase = 0;
+	/** While quiet: number of the step that yields its last token. */
+	endStep = 0;
+
+	/** A prompt names its output, so its blocks may be looked up. */
+	isNamed = false;
 
 	/** Kept by whoever holds a clock; -1 until it happens. */
 	startedUs = -1;
@@ -78,9 +90,12 @@ export class Sequence {
 		this.endTokens = Math.min(promptTokens + outputTokens, this.foreseenEndTokens);
 		this.endsByStop = endsByStop && promptTokens + outputTokens === this.endTokens;
 		this.chain = chain;
+		this.blocks = chain === null ? NO_BLOCKS : [];
 	}
 
 	get outputTokens(): number {
 		return this.tokens - this.promptTokens;
 	}
 }
+
+const NO_BLOCKS: number[] = [];

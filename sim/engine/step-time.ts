@@ -57,25 +57,81 @@ export class StepClock {
 
 	/** Runs a step from the end of the one before. @returns its end */
 	run(load: StepLoad): TimeUs {
-		const { cost } = this;
-		let constantUs = gpuConstantUs(cost, load);
-		let { perContextTokenUs } = cost;
-		const hostUs = hostTimeUs(cost, load);
-		if (!this.hostIsHidden) constantUs += hostUs;
-		else if (constantUs + perContextTokenUs * load.decodeContextTokens < hostUs) {
-			constantUs = hostUs;
-			perContextTokenUs = 0;
-		}
-		if (constantUs !== this.constantUs || perContextTokenUs !== this.perContextTokenUs) {
-			this.anchor();
-			this.constantUs = constantUs;
-			this.perContextTokenUs = perContextTokenUs;
-		}
+		this.enter(load);
 		this.stepsSinceAnchor++;
 		this.contextSinceAnchor += load.decodeContextTokens;
-		this.nowUs =
-			this.anchorUs + this.stepsSinceAnchor * constantUs + this.contextSinceAnchor * perContextTokenUs;
+		this.nowUs = this.at(this.stepsSinceAnchor, this.contextSinceAnchor);
 		return this.nowUs;
+	}
+
+	/** Runs `steps` steps with this load, but that the context of each decoding sequence is one token longer in each. */
+	runMany(load: StepLoad, steps: number): void {
+		this.enter(load);
+		this.stepsSinceAnchor += steps;
+		this.contextSinceAnchor += contextTokens(load, steps);
+		this.nowUs = this.at(this.stepsSinceAnchor, this.contextSinceAnchor);
+	}
+
+	/**
+	 * Foresees such steps without running them.
+	 * @returns how many of `most` have the constant part of the first, and the end of the first `steps` of those (0: now)
+	 */
+	foresee(load: StepLoad, most: number): { steps: number; endUs: (steps: number) => TimeUs } {
+		const { constantUs, perContextTokenUs } = this.rates(load);
+		const isAnchored = constantUs === this.constantUs && perContextTokenUs === this.perContextTokenUs;
+		const { nowUs } = this;
+		const anchorUs = isAnchored ? this.anchorUs : nowUs;
+		const stepsBefore = isAnchored ? this.stepsSinceAnchor : 0;
+		const contextBefore = isAnchored ? this.contextSinceAnchor : 0;
+		const endUs = (steps: number) =>
+			steps === 0
+				? nowUs
+				: anchorUs +
+					(stepsBefore + steps) * constantUs +
+					(contextBefore + contextTokens(load, steps)) * perContextTokenUs;
+		return { steps: this.hostBoundSteps(load, most), endUs };
+	}
+
+	/** Takes over the rates of a step, and anchors when they are others than before. */
+	private enter(load: StepLoad): void {
+		const { constantUs, perContextTokenUs } = this.rates(load);
+		if (constantUs === this.constantUs && perContextTokenUs === this.perContextTokenUs) return;
+		this.anchor();
+		this.constantUs = constantUs;
+		this.perContextTokenUs = perContextTokenUs;
+	}
+
+	private rates(load: StepLoad): { constantUs: number; perContextTokenUs: number } {
+		const { cost } = this;
+		const constantUs = gpuConstantUs(cost, load);
+		const { perContextTokenUs } = cost;
+		const hostUs = hostTimeUs(cost, load);
+		if (!this.hostIsHidden) return { constantUs: constantUs + hostUs, perContextTokenUs };
+		return constantUs + perContextTokenUs * load.decodeContextTokens < hostUs
+			? { constantUs: hostUs, perContextTokenUs: 0 }
+			: { constantUs, perContextTokenUs };
+	}
+
+	/** Of `most` steps with growing contexts, those until the GPU takes longer than the host; all if it does from the start. */
+	private hostBoundSteps(load: StepLoad, most: number): number {
+		const { cost } = this;
+		const constantUs = gpuConstantUs(cost, load);
+		const hostUs = hostTimeUs(cost, load);
+		const isHostBound = (step: number) =>
+			constantUs + cost.perContextTokenUs * (load.decodeContextTokens + (step - 1) * load.decodeSequences) <
+			hostUs;
+		if (!this.hostIsHidden || !isHostBound(1) || isHostBound(most)) return most;
+		let steps = 1;
+		for (let tooMany = most; tooMany - steps > 1; ) {
+			const middle = (steps + tooMany) >> 1;
+			if (isHostBound(middle)) steps = middle;
+			else tooMany = middle;
+		}
+		return steps;
+	}
+
+	private at(steps: number, contextTokens: number): TimeUs {
+		return this.anchorUs + steps * this.constantUs + contextTokens * this.perContextTokenUs;
 	}
 
 	private anchor(): void {
@@ -83,4 +139,9 @@ export class StepClock {
 		this.stepsSinceAnchor = 0;
 		this.contextSinceAnchor = 0;
 	}
+}
+
+/** Sum over steps in which every decoding sequence grows by a token. */
+function contextTokens({ decodeContextTokens, decodeSequences }: StepLoad, steps: number): number {
+	return steps * decodeContextTokens + (decodeSequences * steps * (steps - 1)) / 2;
 }

@@ -12,6 +12,7 @@ export class TokenChains {
 	private readonly blockSize: number;
 	private readonly streams = new Map<string, number>();
 	private readonly numbers = new Map<string, number>();
+	private readonly runs = new Map<string, number[]>();
 	private nextNumber = 0;
 	private nextStream = 0;
 
@@ -28,8 +29,12 @@ export class TokenChains {
 			const given = pieces.reduce((sum, piece) => sum + piece.length, 0);
 			assert(given === request.promptTokens, `prompt segments of ${request.id} hold ${given} tokens`);
 		}
-		this.append(pieces, [outputStream(request.id), 0, Number.POSITIVE_INFINITY]);
-		return new TokenChain(this, this.blockSize, pieces, promptSegments === undefined);
+		return new TokenChain(this, this.blockSize, pieces, promptSegments === undefined, request.id);
+	}
+
+	/** The tokens that a request answers. */
+	output(id: string): Piece {
+		return { stream: this.stream(outputStream(id)), from: 0, length: Number.POSITIVE_INFINITY };
 	}
 
 	/** The number of the block with these tokens after the block `parent` (-1: it is the first). */
@@ -41,6 +46,17 @@ export class TokenChains {
 			this.numbers.set(key, number);
 		}
 		return number;
+	}
+
+	/** Numbers of the blocks after the block `parent` that hold the tokens of `stream` from `from` on and nothing else. */
+	run(parent: number, stream: number, from: number): number[] {
+		const key = `${parent}:${stream}.${from}`;
+		let run = this.runs.get(key);
+		if (run === undefined) {
+			run = [];
+			this.runs.set(key, run);
+		}
+		return run;
 	}
 
 	/** A number that no other block has. */
@@ -78,14 +94,20 @@ interface Piece {
 export class TokenChain {
 	private readonly chains: TokenChains;
 	private readonly blockSize: number;
-	private readonly pieces: readonly Piece[];
+	/** Of the prompt, and the output once somebody asks for it. */
+	private readonly pieces: Piece[];
+	private readonly id: string;
 	/** No token of its prompt is shared with anyone, so no block of it needs a common number. */
 	private readonly unshared: boolean;
 	private readonly numbers: number[] = [];
 	private pieceIndex = 0;
 	private offset = 0;
+	/** Numbers of the blocks inside one piece, shared with all chains that are alike so far; how many of them are behind. */
+	private run: number[] | null = null;
+	private runLength = 0;
 
-	constructor(chains: TokenChains, blockSize: number, pieces: readonly Piece[], unshared: boolean) {
+	constructor(chains: TokenChains, blockSize: number, pieces: Piece[], unshared: boolean, id: string) {
+		this.id = id;
 		this.chains = chains;
 		this.blockSize = blockSize;
 		this.pieces = pieces;
@@ -96,26 +118,51 @@ export class TokenChain {
 	number(blockIndex: number): number {
 		const { numbers } = this;
 		while (numbers.length <= blockIndex)
-			numbers.push(
-				this.unshared ? this.chains.fresh() : this.chains.intern(numbers.at(-1) ?? -1, this.nextBlock()),
-			);
+			numbers.push(this.unshared ? this.chains.fresh() : this.nextNumber());
 		return numbers[blockIndex] as number;
+	}
+
+	private nextNumber(): number {
+		const { chains, blockSize, offset } = this;
+		const piece = this.piece();
+		const parent = this.numbers.at(-1) ?? -1;
+		if (piece.length - offset < blockSize) {
+			this.run = null;
+			return chains.intern(parent, this.nextBlock());
+		}
+		if (this.run === null || offset === 0) {
+			this.run = chains.run(parent, piece.stream, piece.from + offset);
+			this.runLength = 0;
+		}
+		this.skip(blockSize, piece);
+		const index = this.runLength++;
+		if (index === this.run.length) this.run.push(chains.fresh());
+		return this.run[index] as number;
 	}
 
 	/** Text that names the next block's tokens, and moves past them. */
 	private nextBlock(): string {
 		let text = '';
 		for (let missing = this.blockSize; missing > 0; ) {
-			const piece = this.pieces[this.pieceIndex] as Piece;
+			const piece = this.piece();
 			const taken = Math.min(missing, piece.length - this.offset);
 			text += `${piece.stream}.${piece.from + this.offset}.${taken} `;
 			missing -= taken;
-			this.offset += taken;
-			if (this.offset === piece.length) {
-				this.pieceIndex++;
-				this.offset = 0;
-			}
+			this.skip(taken, piece);
 		}
 		return text;
+	}
+
+	private piece(): Piece {
+		const { pieces, pieceIndex } = this;
+		if (pieceIndex === pieces.length) pieces.push(this.chains.output(this.id));
+		return pieces[pieceIndex] as Piece;
+	}
+
+	private skip(tokens: number, piece: Piece): void {
+		this.offset += tokens;
+		if (this.offset < piece.length) return;
+		this.pieceIndex++;
+		this.offset = 0;
 	}
 }

@@ -13,10 +13,15 @@ export const EVENT_RANK = {
 	arrival: 1,
 	/** A replica that becomes ready now may be given work now. */
 	replica: 2,
-	/** A step that starts now takes all calls dispatched now, as vLLM drains its input queue before it schedules. */
+	/** Calls that end now are known before any engine goes on. */
 	engine: 3,
+	/**
+	 * A step that starts now takes all calls dispatched now, as vLLM drains its input queue before it schedules. Steps that end
+	 * nobody come here too, so that nothing depends on whether an engine walks from step to step or leaps over them.
+	 */
+	step: 4,
 	/** Gauges are read after everything else of this instant. */
-	sample: 4,
+	sample: 5,
 } as const;
 
 export type EventRank = (typeof EVENT_RANK)[keyof typeof EVENT_RANK];
@@ -24,23 +29,27 @@ export type EventRank = (typeof EVENT_RANK)[keyof typeof EVENT_RANK];
 interface Entry<T> {
 	readonly timeUs: TimeUs;
 	readonly rank: EventRank;
+	readonly order: number;
 	readonly sequence: number;
 	readonly value: T;
 }
 
-/** Future happenings, ordered by (timeUs, rank, order of insertion); no two entries ever tie. */
+/** Future happenings, ordered by (timeUs, rank, order, order of insertion); no two entries ever tie. */
 export class EventQueue<T> {
 	private readonly heap = new Heap<Entry<T>>(
-		(a, b) => a.timeUs - b.timeUs || a.rank - b.rank || a.sequence - b.sequence,
+		(a, b) => a.timeUs - b.timeUs || a.rank - b.rank || a.order - b.order || a.sequence - b.sequence,
 	);
 	private sequence = 0;
 	private nowUs: TimeUs = 0;
 
-	/** @param timeUs whole microseconds, not before the last event taken */
-	push(timeUs: TimeUs, rank: EventRank, value: T): void {
+	/**
+	 * @param timeUs whole microseconds, not before the last event taken
+	 * @param order among those of equal time and rank, where it must not follow from who was put in first
+	 */
+	push(timeUs: TimeUs, rank: EventRank, value: T, order = 0): void {
 		assert(Number.isInteger(timeUs), `event time ${timeUs} is not a whole number of microseconds`);
 		assert(timeUs >= this.nowUs, `event at ${timeUs} us lies before the clock, ${this.nowUs} us`);
-		this.heap.push({ timeUs, rank, sequence: this.sequence++, value });
+		this.heap.push({ timeUs, rank, order, sequence: this.sequence++, value });
 	}
 
 	/** Takes the next event and moves the clock to it; undefined when nothing is left. */

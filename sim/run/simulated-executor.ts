@@ -6,7 +6,7 @@ import type { Plan } from '../domain/plan.ts';
 import type { Truth } from '../domain/truth.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { Answer, Call, CallOutcome } from '../domain/work.ts';
-import { EVENT_RANK, type EventQueue } from './event-queue.ts';
+import { EVENT_RANK, type EventQueue, type EventRank } from './event-queue.ts';
 
 /** What waits in the event queue. */
 export type Pending =
@@ -23,6 +23,9 @@ interface RunningReplica {
 	/** Null while there is no engine (loading, asleep, stopped). */
 	engine: EngineModel | null;
 	scheduledUs: TimeUs;
+	scheduledRank: EventRank;
+	/** Place among the replicas in order of start. */
+	readonly order: number;
 	version: number;
 	/** Orders it was given (start, stop, sleep, wake). */
 	orders: number;
@@ -58,6 +61,8 @@ export class SimulatedExecutor implements Executor {
 			start,
 			engine: null,
 			scheduledUs: Number.POSITIVE_INFINITY,
+			scheduledRank: EVENT_RANK.step,
+			order: this.replicas.size,
 			version: 0,
 			orders: 0,
 			active: false,
@@ -143,7 +148,7 @@ export class SimulatedExecutor implements Executor {
 		if (!replica.active || replica.engine === null) return null;
 		const timeUs = this.world.nowUs();
 		this.sampleLater(replica, this.world.sampleUs);
-		const { running, waiting, usedBlocks, totalBlocks } = replica.engine.gauges();
+		const { running, waiting, usedBlocks, totalBlocks } = replica.engine.gauges(timeUs);
 		const maxRunning = replica.start.profile.engine.maxNumSeqs;
 		return {
 			kind: 'engine-sample',
@@ -250,16 +255,15 @@ export class SimulatedExecutor implements Executor {
 	private reschedule(replica: RunningReplica): void {
 		const nextUs = replica.engine?.nextUs() ?? Number.POSITIVE_INFINITY;
 		if (nextUs === Number.POSITIVE_INFINITY) this.setActive(replica, false);
-		if (nextUs === replica.scheduledUs) return;
+		const rank = replica.engine?.nextEndsSome() ? EVENT_RANK.engine : EVENT_RANK.step;
+		if (nextUs === replica.scheduledUs && rank === replica.scheduledRank) return;
 		replica.scheduledUs = nextUs;
+		replica.scheduledRank = rank;
 		replica.version++;
 		if (nextUs === Number.POSITIVE_INFINITY) return;
 		const { replica: id } = replica.start;
-		this.world.queue.push(nextUs, EVENT_RANK.engine, {
-			kind: 'engine',
-			replica: id,
-			version: replica.version,
-		});
+		const entry: Pending = { kind: 'engine', replica: id, version: replica.version };
+		this.world.queue.push(nextUs, rank, entry, replica.order);
 	}
 
 	/** The outcome of an order to a replica, unless another order comes first: a stop overtakes a load. */

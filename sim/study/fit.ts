@@ -35,7 +35,7 @@ export async function fitIncreasing(
 		if (previous !== undefined && previous.parameter !== parameter) {
 			const slope = Math.log(value / previous.value) / Math.log(parameter / previous.parameter);
 			// A flat or falling secant is noise of the seeds: keep the last slope.
-			if (slope > 0.05) exponent = slope;
+			if (slope > 0.005) exponent = slope;
 		}
 		parameter *= (target / value) ** (1 / exponent);
 	}

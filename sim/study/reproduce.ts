@@ -29,6 +29,7 @@ export interface ReproducedRow {
 	readonly source: string;
 	/** Means over the open choices, this row's default included; null for fitted rows and when it was not asked for. */
 	readonly choices: ChoiceRange | null;
+	readonly reading: string | null;
 	readonly settledBy: string | null;
 }
 
@@ -166,6 +167,7 @@ function reproducedRow(
 		plottedSeconds: row.plottedSeconds ?? null,
 		source: row.source,
 		choices: row.fitted || spreads.length < 2 ? null : rangeOf(spreads),
+		reading: row.reading ?? null,
 		settledBy: row.settledBy ?? null,
 	};
 }

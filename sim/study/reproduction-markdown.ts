@@ -61,13 +61,19 @@ const plottedLine = (row: ReproducedRow): string =>
 
 function choiceLines(row: ReproducedRow): string[] {
 	if (row.choices === null) return [];
-	const inside =
-		row.choices.lowSeconds <= row.publishedSeconds && row.publishedSeconds <= row.choices.highSeconds;
-	const verdict = inside
-		? `Published ${row.publishedSeconds} s lies within the range.`
-		: `Published ${row.publishedSeconds} s lies outside the range: a miss.`;
+	const { lowSeconds, highSeconds } = row.choices;
+	const { low, high } = row.simulatedSeconds;
+	const published = row.publishedSeconds;
+	const inRange = lowSeconds <= published && published <= highSeconds;
+	const inSeeds = low <= published && published <= high;
+	const verdict = inRange
+		? `Published ${published} s lies within the range.`
+		: inSeeds
+			? `Published ${published} s lies outside the range of means and within the seeds (${round(low)} to ${round(high)}).`
+			: `Published ${published} s lies outside the range and the seeds: a miss.`;
+	const reading = inRange || row.reading === null ? '' : ` ${row.reading}.`;
 	return [
-		`**${row.row}** (source: ${row.source}). ${verdict} What would settle it: ${row.settledBy}.`,
+		`**${row.row}** (source: ${row.source}). ${verdict}${reading} What would settle it: ${row.settledBy}.`,
 		'',
 		...row.choices.all.map(({ choice, meanSeconds }) => `- ${choice}: ${round(meanSeconds)} s`),
 		'',

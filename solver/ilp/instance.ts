@@ -101,7 +101,7 @@ function requireSeats({ workers, experts, maxModelsPerWorker }: PlacementInstanc
 	while (!fits(needed)) needed++;
 	throw new UsageError(
 		'E_TOO_FEW_SEATS',
-		`plan.maxModelsPerWorker: expected at least ${needed} to place ${experts.length} models on ${workers.length} GPUs, got ${maxModelsPerWorker}`,
+		`plan.maxModelsPerWorker: expected at least ${needed} to place ${experts.length} models on ${workers.length} ${workers.length === 1 ? 'GPU' : 'GPUs'}, got ${maxModelsPerWorker}`,
 	);
 }
 

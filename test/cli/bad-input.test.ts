@@ -80,11 +80,45 @@ describe('an experiment that is wrong', () => {
 			'gate: majorty',
 			/mine\.yaml:7:\d+ gate: expected one of .*, got 'majorty' \(did you mean 'majority'\?\)/,
 		],
+		[
+			'engine settings that clash',
+			'maxNumBatchedTokens: 512',
+			'maxNumBatchedTokens: 8',
+			/mine\.yaml:16:\d+ engine\.config\.maxNumBatchedTokens: expected at least maxNumSeqs \(16\), got 8/,
+		],
+		[
+			'too few blocks',
+			'maxNumBatchedTokens: 512',
+			'numGpuBlocks: 200',
+			/mine\.yaml:16:\d+ engine\.config\.numGpuBlocks: expected at least 257, .* got 200/,
+		],
 	])('is refused for %s, with the place', async (_, from, to, line) => {
 		const cwd = temporaryFolder();
 		const file = experimentFile(cwd, from, to);
 		expect(await mistake(['simulate', file], cwd)).toMatch(line);
 		expect(await mistake(['plan', file, '--json'], cwd)).toMatch(line);
+	});
+
+	it.each([
+		[
+			['maxModelsPerWorker: 1', '2 GPUs, got 1'],
+			/mine\.yaml:3:9 plan\.maxModelsPerWorker: expected at least 2 /,
+		],
+		// A field left to its default is placed at what contains it.
+		[['relativeGap: 0.1', '1 GPU, got 2'], /mine\.yaml:3:1 plan\.maxModelsPerWorker: expected at least 3 /],
+	])('is refused for too few seats, found in planning, with the place: %j', async ([field, end], start) => {
+		const cwd = temporaryFolder();
+		const file = experimentFile(cwd, 'format: 1\n', `format: 1\nplan: { ${field} }\n`);
+		const gpuCount = end?.[0];
+		const line = await mistake(
+			[
+				...['simulate', file, '--scheduler', 'ilp', '--quiet'],
+				...['--set', `cluster.gpuCount=${gpuCount}`, '--set', 'aggregator.tensorParallel=1'],
+			],
+			cwd,
+		);
+		expect(line).toMatch(start);
+		expect(line.endsWith(` to place 3 models on ${end}`)).toBe(true);
 	});
 
 	it('may hold an expert without slots', async () => {
@@ -120,6 +154,34 @@ describe('a command line that is wrong', () => {
 		[['simulate', 'tiny', '--set', 'workload.queries=-6'], /workload\.queries: expected .*got -6/],
 		[['simulate', 'tiny', '--set', 'workload.queries=.nan'], /workload\.queries: expected .*got NaN/],
 		[['simulate', 'tiny', '--set', 'engine.mode=jumping'], /engine\.mode: expected .*'jumping'/],
+		[
+			['simulate', 'tiny', '--set', 'name="../../evil"'],
+			/^--set name: expected letters, digits, .*, got '\.\.\/\.\.\/evil'$/,
+		],
+		[
+			['simulate', 'tiny', '--set', 'scheduler=gredy'],
+			/^--set scheduler: expected one of .*, got 'gredy' \(did you mean 'greedy'\?\)$/,
+		],
+		[['plan', 'tiny', '--set', 'gate=majorty'], /^--set gate: expected one of .*did you mean 'majority'/],
+		[
+			['plan', 'tiny', '--set', 'engine.config.watermark=1'],
+			/^--set engine\.config\.watermark: expected a share from 0 to less than 1, got 1$/,
+		],
+		[
+			['plan', 'tiny', '--quiet', '--scheduler', 'ilp', '--set', 'plan.maxModelsPerWorker=1'],
+			/^--set plan\.maxModelsPerWorker: expected at least 2 to place 3 models on 2 GPUs, got 1$/,
+		],
+		[
+			[
+				...['compare', 'tiny', '--schedulers', 'ilp', '--seeds', '1'],
+				'--quiet',
+				'--set',
+				'plan.maxModelsPerWorker=1',
+			],
+			/^--set plan\.maxModelsPerWorker: expected at least 2 /,
+		],
+		[['simulate', 'tiny', '--out', ''], /^option --out: expected a folder to write into, got ''$/],
+		[['compare', 'tiny', '--out', ''], /^option --out: expected a folder to write into, got ''$/],
 		[['plan', 'tiny', '--scheduler', 'greddy'], /unknown scheduler 'greddy' \(did you mean 'greedy'\?\)/],
 		[['compare', 'tiny', '--schedulers', 'ilp,greddy'], /unknown scheduler 'greddy'/],
 		[['compare', 'tiny', '--gates', 'nevr'], /unknown gate 'nevr' \(did you mean 'never'\?\)/],

@@ -142,6 +142,45 @@ describe('finished runs', () => {
 		});
 	});
 
+	it('that answer other questions are shown without differences, and why', async () => {
+		const other = 'cmp/runs/round-robin--never/seed4';
+		const { code, stdout } = await mosaic(['compare', runs[0] ?? '', other, runs[1] ?? ''], { cwd });
+		expect(code).toBe(0);
+		expect(stdout).toMatch(/^status +complete +complete +complete$/m);
+		expect(stdout).toMatch(/\nno differences for B: other draws \(seed 4, not 3\)\n$/);
+		expect(stdout).toMatch(/^makespan s +\d+\.\d +\d+\.\d +\d+\.\d \(.* %\)$/m);
+		const json = await mosaic(['compare', runs[0] ?? '', other, '--json'], { cwd });
+		const [, row] = JSON.parse(json.stdout).rows;
+		expect(row).toMatchObject({ speedup: null, wins: null, incomparable: 'other draws (seed 4, not 3)' });
+		expect(new Set(Object.values(row.differencePercent))).toEqual(new Set([null]));
+	});
+
+	it('that were interrupted are shown without differences, on either side', async () => {
+		const controller = new AbortController();
+		const half = ['simulate', 'tiny', '--seed', '3', '--scheduler', 'greedy', '--gate', 'never'];
+		await mosaic([...half, '--out', 'half'], {
+			cwd,
+			signal: controller.signal,
+			onStderr: () => controller.abort(),
+		});
+		const [whole = ''] = runs;
+		const after = await mosaic(['compare', whole, 'half'], { cwd });
+		expect(after.stdout).toMatch(/^status +complete +interrupted$/m);
+		expect(after.stdout).toMatch(/\nno differences for B: interrupted before the end\n$/);
+		const before = await mosaic(['compare', 'half', whole], { cwd });
+		expect(before.stdout).toMatch(/\nno differences for B: A was interrupted before the end\n$/);
+		for (const { stdout } of [after, before]) expect(stdout).not.toMatch(/\([+-]?\d+\.\d %\)/);
+	});
+
+	it('of other experiments are shown without differences', async () => {
+		const [whole = ''] = runs;
+		await mosaic(['simulate', 'tiny', '--seed', '3', '--set', 'name=tinier', '--out', 'tinier', '--quiet'], {
+			cwd,
+		});
+		const { stdout } = await mosaic(['compare', whole, 'tinier'], { cwd });
+		expect(stdout).toMatch(/\nno differences for B: another experiment \(tinier, not tiny\)\n$/);
+	});
+
 	it('get a report of their own with --out', async () => {
 		const { code } = await mosaic(['compare', ...runs, '--out', 'side', '--quiet'], { cwd });
 		expect(code).toBe(0);

@@ -94,12 +94,18 @@ it('knows the modes of the engine model', async () => {
 	const { code, stderr } = await mosaic(['engine', 'replay', 'x', '--mode', 'stepwize'], { cwd: '.' });
 	expect({ code, stderr }).toEqual({
 		code: 2,
-		stderr: "mosaic: unknown mode 'stepwize' (did you mean 'stepwise'?); expected one of stepwise\n",
+		stderr: "mosaic: unknown mode 'stepwize' (did you mean 'stepwise'?); expected one of stepwise, leaping\n",
 	});
 });
 
-itShared('golden/scheduler-small.jsonl.gz', 'finds no mismatch in the small recordings', async (file) => {
-	const { code, stdout } = await mosaic(['engine', 'replay', file, '--json', '--quiet'], { cwd: '.' });
-	expect(JSON.parse(stdout)).toMatchObject({ traces: 240, mismatches: 0, first: null });
-	expect(code).toBe(0);
-});
+for (const mode of ['stepwise', 'leaping'])
+	itShared(
+		'golden/scheduler-small.jsonl.gz',
+		`finds no mismatch in the small recordings, ${mode}`,
+		async (file) => {
+			const replay = ['engine', 'replay', file, '--json', '--quiet', '--mode', mode];
+			const { code, stdout } = await mosaic(replay, { cwd: '.' });
+			expect(JSON.parse(stdout)).toMatchObject({ traces: 240, mismatches: 0, first: null });
+			expect(code).toBe(0);
+		},
+	);

@@ -41,3 +41,15 @@ it('answers a cell that fails with one line', async () => {
 	expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
 	expect(stderr).toMatch(/^mosaic: .*bad\.ipynb: cell 1: .*no such luck\n$/);
 });
+
+it('says where a notebook that loads project modules must stand', async () => {
+	const cwd = temporaryFolder();
+	for (const source of ["import load from './load.cjs'\nload", "const load = await import('./load.cjs')"]) {
+		writeFileSync(path.join(cwd, 'copy.ipynb'), notebook(source));
+		const { code, stderr } = await mosaic(['notebook', 'run', 'copy.ipynb'], { cwd });
+		expect(code).toBe(2);
+		expect(stderr).toMatch(
+			/^mosaic: .*Cannot find module '\.\/load\.cjs'; .* runs inside the project's notebooks folder\n$/,
+		);
+	}
+});

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Arguments } from '../../sim/cli/arguments.ts';
@@ -193,6 +194,34 @@ describe('what goes wrong inside a command', () => {
 			throw new UsageError('E_X', 'first\n   second\n');
 		});
 		expect(line).toBe('first; second');
+	});
+
+	it('is one line and exit 1 for a device that is full', async () => {
+		const { code, stderr } = await shell(['list'], () => {
+			throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+		});
+		expect({ code, stderr }).toEqual({
+			code: 1,
+			stderr: 'mosaic: a file could not be written: ENOSPC: no space left on device, write\n',
+		});
+	});
+
+	it.runIf(existsSync('/dev/full'))('is such a line too where stdout is a full device', () => {
+		const full = openSync('/dev/full', 'w');
+		const words = ['-r', 'ts-node/register', 'sim/cli/main.ts', 'list'];
+		const options = { cwd: path.join(__dirname, '../..'), encoding: 'utf8' } as const;
+		const stdoutFull = spawnSync(process.execPath, words, { ...options, stdio: ['ignore', full, 'pipe'] });
+		expect(stdoutFull).toMatchObject({
+			status: 1,
+			stderr: expect.stringMatching(/^mosaic: standard output could not be written: ENOSPC: [^\n]*\n$/),
+		});
+		// Chatter that cannot be written is no loss.
+		const stderrFull = spawnSync(process.execPath, [...words, '--wrong'], {
+			...options,
+			stdio: ['ignore', 'pipe', full],
+		});
+		closeSync(full);
+		expect(stderrFull).toMatchObject({ status: 2, stdout: '' });
 	});
 
 	it('is a stack and exit 1 for a bug', async () => {

@@ -96,6 +96,17 @@ describe('the folder of a run', () => {
 	});
 });
 
+it.each(['../evil', '..', '.', '', 'a/b', '/evil'])(
+	'never makes a folder of its own outside runs/: %j',
+	(defaultName) => {
+		const cwd = temporaryFolder();
+		expect(() => createRunFolder({ ...request(cwd), defaultName })).toThrow(
+			/^internal error: run folder .* leads out of/,
+		);
+		expect(readdirSync(cwd, { recursive: true })).toEqual([]);
+	},
+);
+
 describe('a folder that was asked for', () => {
 	it('is refused when it holds a run, whatever became of that', () => {
 		const cwd = temporaryFolder();

@@ -110,9 +110,21 @@ describe('a simulated run', () => {
 
 	it('takes its folder back when a mistake shows only while it runs', async () => {
 		const empty = temporaryFolder();
-		const late = ['simulate', 'tiny', '--set', 'engine.mode=leaping', '--out', 'a/b'];
+		const late = [
+			'simulate',
+			'tiny',
+			'--scheduler',
+			'ilp',
+			'--set',
+			'plan.maxModelsPerWorker=1',
+			'--out',
+			'a/b',
+		];
 		const { code, stderr } = await mosaic(late, { cwd: empty });
-		expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining("got 'leaping'") });
+		expect({ code, stderr }).toMatchObject({
+			code: 2,
+			stderr: expect.stringMatching(/^mosaic: --set plan\.maxModelsPerWorker: .* got 1$/m),
+		});
 		expect(readdirSync(empty)).toEqual([]);
 	});
 });

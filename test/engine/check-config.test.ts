@@ -39,7 +39,7 @@ describe('engine configuration', () => {
 
 	it('names the modes it knows', () => {
 		expect(() => createEngine('quantum' as EngineMode, CONFIG, COST)).toThrow(
-			`expected 'stepwise', got 'quantum'`,
+			`expected 'stepwise' or 'leaping', got 'quantum'`,
 		);
 	});
 });

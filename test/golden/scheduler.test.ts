@@ -8,26 +8,31 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import type { EngineMode } from '../../sim/domain/engine.ts';
 import { parseTrace, replayTrace } from '../../sim/engine/index.ts';
 import { itShared } from '../support/shared.ts';
 
-function replayFile(file: string) {
+function replayFile(file: string, mode: EngineMode) {
 	const lines = gunzipSync(readFileSync(file)).toString('utf8').trimEnd().split('\n');
 	let steps = 0;
+	let leaptSteps = 0;
 	const mismatches: string[] = [];
 	for (const [index, line] of lines.entries()) {
 		const trace = parseTrace(line, `${path.basename(file)}:${index + 1}`);
-		const result = replayTrace(trace);
+		const result = replayTrace(trace, mode);
 		steps += result.steps;
+		leaptSteps += result.leaptSteps;
 		if (result.mismatch !== null) mismatches.push(`${trace.name}: ${JSON.stringify(result.mismatch)}`);
 	}
-	return { traces: lines.length, steps, mismatches };
+	return { traces: lines.length, steps, mismatches, leaptShare: leaptSteps / steps };
 }
 
-describe('the scheduler does what vLLM did', () => {
+describe.each(['stepwise', 'leaping'] as const)('the scheduler, %s, does what vLLM did', (mode) => {
 	it('in 12 recordings that the project carries', () => {
-		const result = replayFile(path.join(__dirname, 'recorded/scheduler.jsonl.gz'));
+		const replayed = replayFile(path.join(__dirname, 'recorded/scheduler.jsonl.gz'), mode);
+		const { leaptShare, ...result } = replayed;
 		expect(result).toEqual({ traces: 12, steps: 4980, mismatches: [] });
+		expectLeaps(leaptShare, mode, 0.6);
 	});
 
 	for (const [size, traces, steps] of [
@@ -36,6 +41,14 @@ describe('the scheduler does what vLLM did', () => {
 		['large', 8, 134_849],
 	] as const)
 		itShared(`golden/scheduler-${size}.jsonl.gz`, `in all ${traces} ${size} recordings`, (file) => {
-			expect(replayFile(file)).toEqual({ traces, steps, mismatches: [] });
+			const { leaptShare, ...result } = replayFile(file, mode);
+			expect(result).toEqual({ traces, steps, mismatches: [] });
+			expectLeaps(leaptShare, mode, 0.75);
 		});
 });
+
+/** The other steps are those in which something happens. */
+function expectLeaps(leaptShare: number, mode: EngineMode, least: number): void {
+	if (mode === 'leaping') expect(leaptShare).toBeGreaterThan(least);
+	else expect(leaptShare).toBe(0);
+}

@@ -42,6 +42,7 @@ describe('gantt data', () => {
 			'30 loading a model B',
 			'50 computing B',
 			'55 stopping, sleeping, waking B',
+			'90 starved (no work left here) -',
 			'95 barrier (work is held back) -',
 			'125 loading a model G',
 			'160 computing G',

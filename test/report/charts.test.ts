@@ -1,11 +1,12 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { gpuId } from '../../sim/domain/ids.ts';
 import { type Chart, chartSpecs, comparisonCharts } from '../../sim/report/charts.ts';
 import { compareSummaries } from '../../sim/report/comparison.ts';
 import { renderPng, renderSvg } from '../../sim/report/render.ts';
 import type { RunData } from '../../sim/report/run-data.ts';
 import { summarize } from '../../sim/report/summary.ts';
-import { runStarted, syntheticRun } from '../support/synthetic-log.ts';
+import { record, runStarted, syntheticRun } from '../support/synthetic-log.ts';
 import { darkPixels } from './pixels.ts';
 
 const SCHEDULERS = [
@@ -136,6 +137,31 @@ describe('charts of one run', () => {
 it('a run in which nothing happened still gives charts', async () => {
 	const idle = { label: 'nothing', scheduler: 's', gate: 'g', seed: 1, records: [runStarted()] };
 	for (const { spec } of chartSpecs([idle])) expect(await renderSvg(spec)).toContain('<svg');
+});
+
+it('a cluster of the largest size gives charts of its first GPUs that say so', async () => {
+	const gpus = Array.from({ length: 1024 }, (_, index) => ({
+		gpu: gpuId(`gpu${index}`),
+		type: 'TEST-80GB',
+		host: 'host0',
+	}));
+	const records = [
+		runStarted({ gpus }),
+		...gpus.map(({ gpu }, index) => record.replica(1, `A#${index}`, 'loading', gpu)),
+		record.ended(1000, 900),
+	];
+	const large = { label: 'large', scheduler: 's', gate: 'g', seed: 1, records };
+	for (const { name, spec, note, interactiveSpec } of chartSpecs([large])) {
+		const svg = await renderSvg(spec);
+		const perGpu = name !== 'latency-tail';
+		// A page shows the note in place of the picture's subtitle.
+		for (const text of [svg, note])
+			expect({ name, says: text.includes('first 64 of 1024 GPUs') }).toEqual({ name, says: perGpu });
+		if (name !== 'gantt' && name !== 'idle') continue;
+		const drawn = textsOf(svg).filter((text) => /^gpu\d+$/.test(text));
+		expect(drawn).toEqual(gpus.slice(0, 64).map(({ gpu }) => gpu));
+		expect(JSON.stringify(interactiveSpec ?? spec)).not.toContain('"gpu64"');
+	}
 });
 
 it('a model keeps its colour when others are missing', () => {

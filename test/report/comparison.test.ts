@@ -54,6 +54,21 @@ describe('compareSummaries', () => {
 		expect(wins).toBeNull();
 	});
 
+	it('gives no time below 0 and no share beyond 0 and 100, however wide the interval', () => {
+		const { rows } = compareSummaries(
+			[1, 100].map((value, seed) =>
+				run('rr', 'never', seed, value, {
+					lowerBoundSeconds: value,
+					gpus: TEMPLATE.gpus.map((gpu) => ({ ...gpu, wallSeconds: 100, busySeconds: value })),
+				}),
+			),
+		);
+		const { makespanSeconds, lowerBoundSeconds, idlePercent } = rowOf(rows, 'rr');
+		expect(lowerBoundSeconds).toEqual(makespanSeconds);
+		expect(lowerBoundSeconds).toMatchObject({ mean: 50.5, low: 0 });
+		expect(idlePercent).toEqual({ mean: 49.5, low: 0, high: 100 });
+	});
+
 	it('says false for what is slower, and null for the baseline itself', () => {
 		const { rows } = compareSummaries(
 			[0, 1].flatMap((seed) => [run('rr', 'never', seed, 100), run('worst', 'never', seed, 300 + seed)]),

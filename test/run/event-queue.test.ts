@@ -24,12 +24,19 @@ describe('EventQueue', () => {
 		);
 	});
 
-	it('ranks of one instant: plan, arrival, replica, engine, sample', () => {
+	it('ranks of one instant: plan, arrival, replica, engine, step, sample', () => {
 		const queue = new EventQueue<string>();
-		for (const name of ['sample', 'engine', 'replica', 'arrival', 'plan'] as const)
+		for (const name of ['sample', 'step', 'engine', 'replica', 'arrival', 'plan'] as const)
 			queue.push(7, EVENT_RANK[name], name);
-		const names = Array.from({ length: 5 }, () => queue.pop()?.value);
-		expect(names).toEqual(['plan', 'arrival', 'replica', 'engine', 'sample']);
+		const names = Array.from({ length: 6 }, () => queue.pop()?.value);
+		expect(names).toEqual(['plan', 'arrival', 'replica', 'engine', 'step', 'sample']);
+	});
+
+	it('takes equals of one instant in a given order, whoever came first', () => {
+		const queue = new EventQueue<string>();
+		queue.push(7, EVENT_RANK.engine, 'second', 2);
+		queue.push(7, EVENT_RANK.engine, 'first', 1);
+		expect([queue.pop()?.value, queue.pop()?.value]).toEqual(['first', 'second']);
 	});
 
 	it('never goes back in time and keeps whole microseconds', () => {

@@ -118,8 +118,13 @@ describe('reproduce', () => {
 		const text = reproductionMarkdown(result, 'mosaic reproduce');
 		for (const row of result.rows) expect(text).toContain(`| ${row.row} | ${row.publishedSeconds} |`);
 		for (const choice of openChoices('mmlu-pro')) expect(text).toContain(choice.name);
-		expect(text).toMatch(/\*\*data-parallel\/default\*\*.*lies outside the range: a miss/);
+		expect(text).toMatch(/\*\*data-parallel\/default\*\*.*outside the range of means and within the seeds/);
 		expect(text).toMatch(/\*\*expert\/ilp\*\*.*lies within the range/);
+		const narrow = { mean: 2635, low: 2600, high: 2700 };
+		const missed = { ...result, rows: result.rows.map((row) => ({ ...row, simulatedSeconds: narrow })) };
+		expect(reproductionMarkdown(missed, 'mosaic reproduce')).toMatch(
+			/\*\*data-parallel\/default\*\*.*lies outside the range and the seeds: a miss/,
+		);
 	});
 });
 

@@ -68,6 +68,29 @@ describe('a bad experiment file', () => {
 			'  tensorparallel: 2',
 			"e.yaml:16:3 aggregator.tensorparallel: expected one of model, tensorParallel, lengthScale, unanimousOverrideRate, got 'tensorparallel' (did you mean 'tensorParallel'?)",
 		],
+		// an unknown key explains what is missing beside it, or below it
+		['  queries: 4', '  querys: 4', 'e.yaml:9:3 workload.querys: expected one of task, queries,'],
+		['  queries: 4', '  querys: 4', "got 'querys' (did you mean 'queries'?)"],
+		['cluster:', 'clutser:', 'e.yaml:3:1 clutser: expected one of format,'],
+		// but not what is wrong elsewhere
+		[
+			'  queries: 4',
+			'  queries: 0\n  lengthScale: { facter: 2 }',
+			'e.yaml:9:3 workload.queries: expected at least 1, got 0',
+		],
+		// names lead to folders
+		[
+			'name: small',
+			'name: ../../evil',
+			"e.yaml:2:1 name: expected letters, digits, dots, dashes and underscores, a letter or digit first, got '../../evil'",
+		],
+		['name: small', 'name: ..', 'name: expected letters, digits, dots, dashes and underscores'],
+		['name: small', 'name: a b', 'name: expected letters, digits, dots, dashes and underscores'],
+		[
+			'name: small',
+			`name: ${'x'.repeat(101)}`,
+			'e.yaml:2:1 name: expected text of at most 100 characters, got',
+		],
 		// unknown names
 		[
 			'pool: [Gemma, QwenR1, Qwen]',
@@ -117,6 +140,18 @@ describe('a bad experiment file', () => {
 		['queries: 4', 'queries: 0', 'e.yaml:9:3 workload.queries: expected at least 1, got 0'],
 		['queries: 4', 'queries: .nan', 'e.yaml:9:3 workload.queries: expected a finite number, got NaN'],
 		['queries: 4', 'queries: .inf', 'e.yaml:9:3 workload.queries: expected a finite number, got Infinity'],
+		['queries: 4', 'queries: 1e99', 'e.yaml:9:3 workload.queries: expected at most 1000000, got 1e+99'],
+		['queries: 4', 'queries: -1e99', 'e.yaml:9:3 workload.queries: expected at least 1, got -1e+99'],
+		[
+			'queries: 4',
+			'queries: 4\n  keepQueries: 5',
+			'e.yaml:10:3 workload.keepQueries: expected at most workload.queries (4), got 5',
+		],
+		[
+			'name: small',
+			'name: small\nreport: { sampleSeconds: 1e-9 }',
+			'report.sampleSeconds: expected at least 0.01, got 1e-9',
+		],
 		['name: small', 'name: small\nseed: 1e300', 'seed: expected at most 9007199254740991, got 1e+300'],
 		[
 			'queries: 4',
@@ -212,7 +247,21 @@ describe('a bad experiment file', () => {
 		],
 		['name: small', 'name: small\n\tx: 1', /^e\.yaml:\d+:\d+ expected YAML, got: /],
 		['name: small', 'name: *nobody', /^e\.yaml:\d+:\d+ expected YAML, got: /],
-		['aggregator:', '---\naggregator:', /^e\.yaml:\d+:\d+ expected YAML, got: /],
+		[
+			'aggregator:',
+			'---\naggregator:',
+			/^e\.yaml:14:1 expected one YAML document, got several \(a line '---' begins the next\)$/,
+		],
+		[
+			'name: small',
+			`name: &a [x]\n${[...'bcdefgh'].map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefg'[i]}`)}]`).join('\n')}`,
+			/^e\.yaml:1:1 expected a document of moderate size, got YAML aliases that multiply each other$/,
+		],
+		[
+			'name: small',
+			`name: ${'['.repeat(20_000)}`,
+			/^e\.yaml:\d+:\d+ expected YAML, got brackets nested without end$/,
+		],
 	])('broken YAML: %j -> %j', (from, to, expected) => {
 		expect(problemOf(from, to)).toMatch(expected);
 	});

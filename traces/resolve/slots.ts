@@ -15,7 +15,7 @@ export function resolveSlots(
 	pool: readonly ModelEntry[],
 	fail: Fail,
 ): readonly ExpertCalls[] {
-	const { slots, queries, slotsPerQuery } = experiment.workload;
+	const { slots, queries, slotsPerQuery, keepQueries = queries } = experiment.workload;
 	const path = ['workload', 'slots'];
 	const repeated = experiment.pool.findIndex((id, index) => experiment.pool.indexOf(id) < index);
 	if (repeated >= 0)
@@ -29,6 +29,14 @@ export function resolveSlots(
 		if (experiment.pool.includes(id)) continue;
 		const got = `'${id}'${didYouMean(id, experiment.pool)}`;
 		throw fail([...path, id], 'E_UNKNOWN_MODEL', `a model of the pool (${experiment.pool.join(', ')})`, got);
+	}
+	if (keepQueries > queries) {
+		throw fail(
+			['workload', 'keepQueries'],
+			'E_EXPERIMENT_VALUE',
+			`at most workload.queries (${queries})`,
+			String(keepQueries),
+		);
 	}
 	const total = Object.values(slots).reduce((sum, calls) => sum + calls, 0);
 	const expected = queries * slotsPerQuery;

@@ -21,6 +21,7 @@ import { jsonText } from '../json-text.ts';
 import { type LoadedRun, loadRun } from '../load-run.ts';
 import { experimentReference, loadSetup } from '../load-setup.ts';
 import { checkName } from '../names.ts';
+import { outFolder } from '../out-folder.ts';
 import { plural } from '../plural.ts';
 import { remark, startProgress } from '../progress.ts';
 import { reportOn, writeReport } from '../report-files.ts';
@@ -46,14 +47,19 @@ export async function compareExperiment(typed: string, args: Arguments, io: Io):
 	let outcome: CompareOutcome;
 	try {
 		folder.write('experiment.yaml', stringify(setup.resolved, { lineWidth: 110 }));
-		folder.write('README.md', comparisonReadme(placed));
 		const onDone = ({ job, summary }: CompareOutcome['results'][number], done: number): void =>
 			progress.update(done, `${rowKey(job)} seed ${job.seed}: ${summary.makespanSeconds.toFixed(1)} s`);
 		outcome = await compareSchedulers(placed, studyPool(io.signal), { onDone });
 		progress.stop();
 		remark('drawing the report', args, io);
 		folder.writeJson('summary.json', outcome.comparison);
-		await writeReport(folder, { ...reportOn(runsOf(outcome)), baseline: outcome.comparison.baseline });
+		await writeReport(
+			folder,
+			{ ...reportOn(runsOf(outcome)), baseline: outcome.comparison.baseline },
+			io.stderr,
+		);
+		// Last: it tells of everything above.
+		folder.write('README.md', comparisonReadme(placed));
 	} catch (error) {
 		progress.stop();
 		endBadly(folder, compareJobs(placed), error, io);
@@ -123,9 +129,8 @@ function checkBaseline(baseline: string, schedulers: readonly string[], gates: r
 }
 
 function openFolder(experiment: string, args: Arguments, io: Io): RunFolder {
-	const out = args.text('out');
 	return createRunFolder({
-		out: out === undefined ? undefined : path.resolve(io.cwd, out),
+		out: outFolder(args, io.cwd),
 		runsFolder: path.join(io.cwd, 'runs'),
 		defaultName: `${experiment}-compare`,
 		kind: 'comparison',

@@ -7,6 +7,7 @@ import type { Io } from '../io.ts';
 import { jsonText } from '../json-text.ts';
 import { type LoadedRun, loadRun } from '../load-run.ts';
 import { checkName } from '../names.ts';
+import { outFolder } from '../out-folder.ts';
 import { remark } from '../progress.ts';
 import { reportOn, writeReport } from '../report-files.ts';
 import { createRunFolder, shownPath } from '../run-folder.ts';
@@ -27,20 +28,20 @@ export async function compareRuns(
 	const loaded = folders.map((folder, index) => loadRun(folder, names[index]));
 	const runs = baselineFirst(loaded, args.text('baseline'));
 	const document = sideBySide(runs);
-	const out = args.text('out');
+	const out = outFolder(args, io.cwd);
 	if (out !== undefined) {
 		const request = reportOn(runs);
 		const folder = createRunFolder({
-			out: path.resolve(io.cwd, out),
+			out,
 			runsFolder: io.cwd,
-			defaultName: out,
+			defaultName: path.basename(out),
 			kind: 'report',
 			command: args.words,
 			version: programVersion(),
 			startedAt: io.now(),
 		});
 		folder.writeJson('summary.json', document);
-		await writeReport(folder, request);
+		await writeReport(folder, request, io.stderr);
 		folder.end('complete', io.now());
 		remark(`report: ${shownPath(path.join(folder.path, 'report.html'), io.cwd)}`, args, io);
 	}

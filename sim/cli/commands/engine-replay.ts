@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
+import type { EngineMode } from '../../domain/engine.ts';
 import { UsageError } from '../../domain/errors.ts';
 import { type ReplayMismatch, replayTrace } from '../../engine/replay.ts';
 import { parseTrace } from '../../engine/trace-format.ts';
@@ -24,7 +25,7 @@ interface Replay {
 }
 
 export async function engineReplayCommand(args: Arguments, io: Io): Promise<ExitCode> {
-	const mode = checkName('mode', args.text('mode') ?? 'stepwise', ['stepwise']);
+	const mode = checkName('mode', args.text('mode') ?? 'stepwise', ['stepwise', 'leaping']) as EngineMode;
 	const files = args.texts('file').map((file) => path.resolve(io.cwd, file));
 	for (const file of files) {
 		if (!existsSync(file))
@@ -40,7 +41,7 @@ export async function engineReplayCommand(args: Arguments, io: Io): Promise<Exit
 	try {
 		for (const [index, file] of files.entries()) {
 			progress.update(index, path.basename(file));
-			result = await replayFile(file, result, io.signal);
+			result = await replayFile(file, mode, result, io.signal);
 		}
 	} finally {
 		progress.stop();
@@ -49,7 +50,12 @@ export async function engineReplayCommand(args: Arguments, io: Io): Promise<Exit
 	return result.mismatches > 0 ? EXIT.beyondLimit : EXIT.done;
 }
 
-async function replayFile(file: string, before: Replay, signal: AbortSignal): Promise<Replay> {
+async function replayFile(
+	file: string,
+	mode: EngineMode,
+	before: Replay,
+	signal: AbortSignal,
+): Promise<Replay> {
 	let { traces, steps, mismatches, first } = before;
 	for (const [index, line] of readLines(file).entries()) {
 		if (line.trim() === '') continue;
@@ -57,7 +63,7 @@ async function replayFile(file: string, before: Replay, signal: AbortSignal): Pr
 		await setImmediate();
 		if (signal.aborted) throw new Interrupted(`interrupted in ${file}:${index + 1}`);
 		const trace = parseTrace(line, `${file}:${index + 1}`);
-		const { steps: compared, mismatch } = replayTrace(trace);
+		const { steps: compared, mismatch } = replayTrace(trace, mode);
 		traces++;
 		steps += compared;
 		if (mismatch === null) continue;

@@ -8,6 +8,7 @@ import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json-text.ts';
 import { type LoadedRun, loadLog, loadRun, runFoldersInside } from '../load-run.ts';
+import { outFolder } from '../out-folder.ts';
 import { remark } from '../progress.ts';
 import { type ReportRequest, reportOn, writeReport } from '../report-files.ts';
 import { createRunFolder, shownPath } from '../run-folder.ts';
@@ -23,8 +24,8 @@ export async function reportCommand(args: Arguments, io: Io): Promise<ExitCode> 
 	const request = readRuns(names, folders);
 	remark('drawing the report', args, io);
 	const [only] = folders;
-	const inPlace = folders.length === 1 && only !== undefined && args.text('out') === undefined;
-	const folder = inPlace ? await writeInPlace(only, request) : await writeIntoNew(request, args, io);
+	const inPlace = folders.length === 1 && only !== undefined && outFolder(args, io.cwd) === undefined;
+	const folder = inPlace ? await writeInPlace(only, request, io) : await writeIntoNew(request, args, io);
 	const report = shownPath(path.join(folder, 'report.html'), io.cwd);
 	io.stdout.write(args.flag('json') ? jsonText({ format: 1, runs: names, report }) : `report: ${report}\n`);
 	return EXIT.done;
@@ -55,7 +56,7 @@ function comparisonOrder(folder: string): {
 	return { order: rows.map(rowKey), baseline };
 }
 
-async function writeInPlace(folder: string, request: ReportRequest): Promise<string> {
+async function writeInPlace(folder: string, request: ReportRequest, io: Io): Promise<string> {
 	const write = (name: string, content: string | Uint8Array): void => {
 		const file = path.join(folder, name);
 		try {
@@ -68,22 +69,22 @@ async function writeInPlace(folder: string, request: ReportRequest): Promise<str
 			);
 		}
 	};
-	await writeReport({ write }, request);
+	await writeReport({ write }, request, io.stderr);
 	return folder;
 }
 
 async function writeIntoNew(request: ReportRequest, args: Arguments, io: Io): Promise<string> {
-	const out = args.text('out');
 	const folder = createRunFolder({
-		out: out === undefined ? undefined : path.resolve(io.cwd, out),
+		out: outFolder(args, io.cwd),
 		runsFolder: path.join(io.cwd, 'runs'),
-		defaultName: `${request.title}-report`,
+		// The title comes from a log that anyone may have written.
+		defaultName: `${request.title.replace(/[^\w.-]+/g, '-')}-report`,
 		kind: 'report',
 		command: args.words,
 		version: programVersion(),
 		startedAt: io.now(),
 	});
-	await writeReport(folder, request);
+	await writeReport(folder, request, io.stderr);
 	folder.end('complete', io.now());
 	return folder.path;
 }

@@ -6,6 +6,7 @@ import { type ExitCode, Interrupted } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json-text.ts';
 import { experimentReference, loadSetup } from '../load-setup.ts';
+import { outFolder } from '../out-folder.ts';
 import { plural } from '../plural.ts';
 import { remark, startProgress } from '../progress.ts';
 import { createRunFolder, shownPath } from '../run-folder.ts';
@@ -23,10 +24,9 @@ export async function simulateCommand(args: Arguments, io: Io): Promise<ExitCode
 		},
 		io.clockSeconds,
 	);
-	const out = args.text('out');
 	const version = programVersion();
 	const folder = createRunFolder({
-		out: out === undefined ? undefined : path.resolve(io.cwd, out),
+		out: outFolder(args, io.cwd),
 		runsFolder: path.join(io.cwd, 'runs'),
 		defaultName: `${setup.name}-${scheduler.name}-${gate.name}-seed${setup.seed}`,
 		kind: 'run',
@@ -41,7 +41,7 @@ export async function simulateCommand(args: Arguments, io: Io): Promise<ExitCode
 		args,
 		io,
 	);
-	const { clockSeconds, signal, now } = io;
+	const { clockSeconds, signal, now, stderr } = io;
 	const summary = await writeRun({
 		setup,
 		scheduler,
@@ -51,6 +51,7 @@ export async function simulateCommand(args: Arguments, io: Io): Promise<ExitCode
 		clockSeconds,
 		signal,
 		now,
+		stderr,
 		onProgress: (share) => progress.update(Math.round(100 * share), 'per cent of the queries settled'),
 	}).finally(progress.stop);
 

@@ -160,9 +160,16 @@ export function subtitleOf(runs: readonly { readonly label: string; readonly see
 }
 
 /** Subtitle of charts with a line per GPU; says so when not all are drawn. */
-export function gpuSubtitleOf(runs: readonly RunData[]): string {
+export const gpuSubtitleOf = (runs: readonly RunData[]): string =>
+	[subtitleOf(runs), ...gpusLeftOut(runs)].join(', ');
+
+/** Note of such a chart: a page shows it in place of the subtitle. */
+export const gpuNoteOf = (runs: readonly RunData[], note: string): string =>
+	[note, ...gpusLeftOut(runs).map((text) => `Drawn: ${text}; the table has all.`)].join(' ');
+
+function gpusLeftOut(runs: readonly RunData[]): readonly string[] {
 	const count = gpuNames(runs).length;
-	return `${subtitleOf(runs)}${count > MAX_DRAWN_GPUS ? `, first ${MAX_DRAWN_GPUS} of ${count} GPUs` : ''}`;
+	return count > MAX_DRAWN_GPUS ? [`first ${MAX_DRAWN_GPUS} of ${count} GPUs`] : [];
 }
 
 export const TIME_AXIS = { title: 'time from the start of the run (s)', format: ',~f', tickCount: 8 };

@@ -9,6 +9,7 @@ import {
 	type Chart,
 	colourAt,
 	frame,
+	gpuNoteOf,
 	gpuSubtitleOf,
 	MAX_VALUES,
 	MODEL_COLOURS,
@@ -35,7 +36,10 @@ export function ganttChart(runs: readonly RunData[]): Chart {
 	return {
 		name: 'gantt',
 		title,
-		note: 'Full bars compute, in the colour of their model; thin bars do not, in the colour of the reason. Look for long thin bars while another GPU still works.',
+		note: gpuNoteOf(
+			runs,
+			'Full bars compute, in the colour of their model; thin bars do not, in the colour of the reason. Look for long thin bars while another GPU still works.',
+		),
 		spec: ganttSpec(runs, title, merged, false),
 		interactiveSpec: ganttSpec(runs, title, raw.length <= MAX_VALUES ? raw : merged, true),
 	};

@@ -8,6 +8,7 @@ import {
 	CHART_WIDTH_PIXELS,
 	type Chart,
 	frame,
+	gpuNoteOf,
 	gpuSubtitleOf,
 	MAX_VALUES,
 	perRun,
@@ -59,7 +60,7 @@ function gaugeChart(runs: readonly RunData[], gauge: Gauge): Chart {
 	return {
 		name,
 		title,
-		note,
+		note: gpuNoteOf(runs, note),
 		spec: gaugeSpec(runs, gauge, cells, false),
 		interactiveSpec: gaugeSpec(runs, gauge, cells, true),
 	};

@@ -2,7 +2,15 @@ import type { TopLevelSpec } from 'vega-lite';
 import { secondsFromUs } from '../../domain/units.ts';
 import { gpuTimes, IDLE_CAUSES } from '../gpu-time.ts';
 import { drawnGpus, type RunData } from '../run-data.ts';
-import { CAUSE_NAMES, CHART_WIDTH_PIXELS, type Chart, frame, gpuSubtitleOf, perRun } from './chart.ts';
+import {
+	CAUSE_NAMES,
+	CHART_WIDTH_PIXELS,
+	type Chart,
+	frame,
+	gpuNoteOf,
+	gpuSubtitleOf,
+	perRun,
+} from './chart.ts';
 import { causeColour } from './gantt.ts';
 
 export interface IdlePart {
@@ -22,7 +30,10 @@ export function idleChart(runs: readonly RunData[]): Chart {
 	return {
 		name: 'idle',
 		title,
-		note: 'Seconds in which a GPU did not compute, by cause, with the share of its wall time behind each bar. Uneven bars are imbalance; a large barrier part is time that an earlier start of the aggregator could use.',
+		note: gpuNoteOf(
+			runs,
+			'Seconds in which a GPU did not compute, by cause, with the share of its wall time behind each bar. Uneven bars are imbalance; a large barrier part is time that an earlier start of the aggregator could use.',
+		),
 		spec: idleSpec(runs, title, idleParts(runs)),
 	};
 }

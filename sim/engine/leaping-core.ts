@@ -1,0 +1,424 @@
+import type { EngineRequest } from '../domain/engine.ts';
+import { assert } from '../domain/errors.ts';
+import type { EngineConfig } from '../domain/model.ts';
+import { CountingBlockPool, type LeapingBlockPool } from './block-pool.ts';
+import { QuietSet } from './quiet-set.ts';
+import { RunBlockPool } from './run-block-pool.ts';
+import { SchedulerCore } from './scheduler-core.ts';
+import type { Sequence } from './sequence.ts';
+import type { StepBatch } from './step-batch.ts';
+import type { StepLoad } from './step-time.ts';
+import { outputStream } from './token-chains.ts';
+
+/** The first of some equal steps: what its time depends on; in each following one every decoding context is one longer. */
+export interface Leap {
+	readonly steps: number;
+	readonly load: StepLoad;
+}
+
+/**
+ * The scheduler, skipping what does not change. Sequences that only decode stand in a `QuietSet`, so that a call costs what
+ * happens in it, not what runs; and `planLeap` foresees how many calls will grant the same to everybody, so that
+ * `leap` carries them out at once. When memory runs short, or the budget does not reach everybody, the counts of all
+ * sequences are written out (`writeOut`) and the ordinary scheduler decides that call.
+ */
+export class LeapingCore extends SchedulerCore {
+	private readonly leapingPool: LeapingBlockPool;
+	private readonly quiet: QuietSet;
+	/** Running and not quiet: parts of their prompts are still to be computed. In order of admission. */
+	private readonly chunks: Sequence[] = [];
+	/** Tokens granted to each of the chunks in the next call. */
+	private readonly grants: number[] = [];
+	/** Quiet until the call after their last step; their last output is on the way (asynchronous scheduling only). */
+	private readonly ending: Sequence[] = [];
+	/** Whether sequences are in the quiet set, or all written out. */
+	private settled = false;
+	private nextRank = 0;
+	/** Calls that scheduled something, and those of them whose output was processed. */
+	private scheduledSteps = 0;
+	private processedSteps = 0;
+	private lastBatch: StepBatch | null = null;
+	/** Output streams that prompts have named, and the open sequences whose output they are. */
+	private readonly named = new Set<string>();
+	private readonly namedOpen = new Set<Sequence>();
+	/** How many it counts without an entry. */
+	private quietDecodes = 0;
+
+	constructor(config: EngineConfig) {
+		const usable = config.numGpuBlocks - 1;
+		const pool = config.prefixCaching
+			? new RunBlockPool(usable, config.blockSize)
+			: new CountingBlockPool(usable, config.blockSize);
+		super(config, pool);
+		this.leapingPool = pool;
+		this.quiet = new QuietSet(config.blockSize);
+	}
+
+	/** Whether a request submitted now changes no call before something else does. */
+	get newcomersOnlyWait(): boolean {
+		const { config, running, waiting } = this;
+		const knowsCompany = config.longPrefillTokenThreshold === 0 || running.length + waiting.size > 1;
+		const isBehind = config.policy === 'fcfs' && waiting.size > 0;
+		return knowsCompany && (isBehind || running.length >= config.maxNumSeqs);
+	}
+
+	override submit(request: EngineRequest, arrival: number): void {
+		super.submit(request, arrival);
+		if (!this.config.prefixCaching) return;
+		for (const [stream] of request.promptSegments ?? []) {
+			if (!stream.startsWith(OUTPUT_STREAM) || this.named.has(stream)) continue;
+			const id = stream.slice(OUTPUT_STREAM.length);
+			this.named.add(stream);
+			this.leapingPool.spellOutRun(id);
+			this.name(this.open.get(id));
+		}
+		if (this.named.has(outputStream(request.id))) this.name(this.open.get(request.id));
+	}
+
+	override abort(id: string): number | undefined {
+		const sequence = this.open.get(id);
+		if (sequence?.state === 'running' && !this.settled) {
+			if (sequence.quiet) this.leaveQuiet(sequence, this.scheduledSteps);
+			drop(this.chunks, sequence);
+			drop(this.ending, sequence);
+		}
+		return super.abort(id);
+	}
+
+	override schedule(batch: StepBatch): void {
+		if (this.namedRunning()) {
+			this.writeOut();
+			for (const sequence of this.namedOpen) this.leapingPool.spellOut(sequence);
+		}
+		if (this.settled) this.calmDown();
+		if (this.settled || !this.scheduleQuietly(batch)) {
+			this.writeOut();
+			super.schedule(batch);
+		}
+		if (batch.count === 0) return;
+		this.scheduledSteps++;
+		this.lastBatch = batch;
+	}
+
+	override processOutput(batch: StepBatch): void {
+		const step = ++this.processedSteps;
+		if (this.settled) {
+			super.processOutput(batch);
+			return;
+		}
+		const { quiet, ending } = this;
+		while (quiet.nextEndStep() === step) ending.push(quiet.takeNextEnd());
+		if (ending.length === 0) return;
+		for (const sequence of ending) {
+			if (sequence.quiet) this.leaveQuiet(sequence, this.scheduledSteps);
+			else this.leapingPool.settle(sequence, sequence.computed, sequence.endTokens - 1);
+			sequence.tokens = sequence.endTokens;
+			this.running.splice(this.position(sequence), 1);
+			this.end(sequence);
+			batch.finished.push(sequence);
+		}
+		ending.length = 0;
+	}
+
+	override endsSome(batch: StepBatch): boolean {
+		if (this.settled) return super.endsSome(batch);
+		return this.ending.length > 0 || this.quiet.nextEndStep() === this.processedSteps + 1;
+	}
+
+	/**
+	 * How many of the next calls grant the same to everybody while nothing happens: nobody ends, is admitted or preempted,
+	 * no prompt is complete. Asked when a call is due.
+	 * @returns null when it is not even one
+	 */
+	planLeap(most: number): Leap | null {
+		if (this.settled) this.calmDown();
+		if (this.namedRunning()) return null;
+		const { quiet, chunks, grants, scheduledSteps, processedSteps, placeholder } = this;
+		const isInStride = scheduledSteps - processedSteps === placeholder;
+		if (this.settled || !isInStride || quiet.count + chunks.length === 0) return null;
+		// The call after a last step already differs when calls run ahead of outputs; else the output of that step does.
+		let steps = Math.min(most, quiet.nextEndStep() - scheduledSteps - (1 - placeholder));
+		if (steps < 1) return null;
+		const chunkTokens = this.grantChunks();
+		if (chunkTokens < 0) return null;
+		const room = this.roomToLeap(quiet.count + chunkTokens);
+		if (room < 0) return null;
+		steps = Math.min(steps, quiet.stepsWithin(scheduledSteps, room));
+		let granted = 0;
+		for (let index = 0; index < chunks.length; index++) {
+			const sequence = chunks[index] as Sequence;
+			const grant = grants[index] as number;
+			if (grant === 0) continue;
+			granted++;
+			steps = Math.min(steps, Math.ceil((sequence.tokens - sequence.computed) / grant) - 1);
+		}
+		if (granted > 0) steps = this.stepsWithinRoom(steps, room);
+		if (steps < 1) return null;
+		const load = {
+			count: quiet.count + granted,
+			tokens: quiet.count + chunkTokens,
+			prefillTokens: chunkTokens,
+			decodeSequences: quiet.count,
+			decodeContextTokens: quiet.contextTokens(scheduledSteps + 1),
+		};
+		return { steps, load };
+	}
+
+	/** Carries out the first `steps` calls of the leap just planned, and processes as many outputs. */
+	leap(steps: number): void {
+		const { quiet, chunks, grants, leapingPool } = this;
+		leapingPool.takeQuietly(quiet.blocksTaken(this.scheduledSteps, steps));
+		// Prompts that share blocks must leave them in the cache in the order of the steps.
+		const stride = this.config.prefixCaching && chunks.length > 1 ? 1 : steps;
+		for (let done = 0; done < steps && chunks.length > 0; done += stride)
+			for (let index = 0; index < chunks.length; index++)
+				this.advanceChunk(chunks[index] as Sequence, stride * (grants[index] as number));
+		this.scheduledSteps += steps;
+		this.processedSteps += steps;
+	}
+
+	/** Blocks in use after the first `steps` calls of the leap just planned. */
+	usedBlocksAfter(steps: number): number {
+		return this.usedBlocks + this.blocksTaken(steps);
+	}
+
+	/** Whom each call of the leap just planned grants how many tokens, in the order scheduled. */
+	leapEntries(): [Sequence, number][] {
+		return this.entriesWith(
+			new Map(this.chunks.map((sequence, index) => [sequence, this.grants[index] as number])),
+		);
+	}
+
+	override entries(batch: StepBatch): [Sequence, number][] {
+		if (this.settled) return super.entries(batch);
+		const { sequences, granted } = batch;
+		const explicit = sequences.slice(0, batch.count - this.quietDecodes);
+		return this.entriesWith(new Map(explicit.map((sequence, index) => [sequence, granted[index] as number])));
+	}
+
+	/** @returns false when memory or budget do not suffice for everybody: nothing is decided then */
+	private scheduleQuietly(batch: StepBatch): boolean {
+		batch.clear();
+		const { quiet, chunks, grants, ending, leapingPool } = this;
+		const step = this.scheduledSteps + 1;
+		const mostTokens = this.mostTokens();
+		while (this.placeholder > 0 && quiet.nextEndStep() < step) {
+			const sequence = quiet.takeNextEnd();
+			ending.push(sequence);
+			// A stop token is not foreseen: that sequence gets a vain slot.
+			if (sequence.endTokens >= sequence.foreseenEndTokens) this.leaveQuiet(sequence, step - 1);
+		}
+		const chunkTokens = this.grantChunks();
+		if (chunkTokens < 0 || this.blocksTaken(1) > leapingPool.free) return false;
+
+		leapingPool.takeQuietly(quiet.blocksTaken(step - 1, 1));
+		const decodes = quiet.count;
+		batch.tokens = decodes;
+		batch.decodeSequences = decodes;
+		batch.decodeContextTokens = quiet.contextTokens(step);
+		for (let index = 0; index < chunks.length; index++) {
+			const sequence = chunks[index] as Sequence;
+			const grant = grants[index] as number;
+			if (grant === 0) continue;
+			this.makeRoom(sequence, sequence.computed + grant);
+			batch.add(sequence, grant, this.placeholder);
+		}
+		const resumedChunks = batch.count;
+		this.admitWaiting(batch, mostTokens);
+		for (let index = 0; index < batch.count; index++) {
+			const sequence = batch.sequences[index] as Sequence;
+			const isNew = index >= resumedChunks;
+			if (isNew) sequence.rank = this.nextRank++;
+			if (batch.yields[index] === 1) {
+				if (!isNew) drop(chunks, sequence);
+				quiet.add(sequence, step);
+			} else if (isNew) chunks.push(sequence);
+		}
+		batch.count += decodes;
+		this.quietDecodes = decodes;
+		return true;
+	}
+
+	/**
+	 * Works out what the next call grants to the chunks.
+	 * @returns tokens they get together; negative when the budget runs out before a decoding sequence
+	 */
+	private grantChunks(): number {
+		const { chunks, grants, running } = this;
+		const budget = this.config.maxNumBatchedTokens - this.quiet.count;
+		if (budget < 0) return -1;
+		if (chunks.length === 0) return 0;
+		const mostTokens = this.mostTokens();
+		let sum = 0;
+		for (let index = 0; index < chunks.length; index++) {
+			const sequence = chunks[index] as Sequence;
+			const grant = Math.min(sequence.tokens + sequence.placeholders - sequence.computed, mostTokens);
+			grants[index] = grant;
+			sum += grant;
+		}
+		grants.length = chunks.length;
+		if (sum <= budget) return sum;
+		if (chunks.length > 1 || running.at(-1) !== chunks[0]) return -1;
+		grants[0] = budget;
+		return budget;
+	}
+
+	/** Blocks that may be taken before somebody waiting could be admitted; negative when somebody can be now. */
+	private roomToLeap(tokens: number): number {
+		const { config, running, waiting, leapingPool } = this;
+		const head = waiting.peek();
+		const budget = config.maxNumBatchedTokens - tokens;
+		if (head === undefined || budget === 0 || running.length >= config.maxNumSeqs) return leapingPool.free;
+		const hits = leapingPool.match(head);
+		const granted = Math.min(head.tokens - hits * leapingPool.blockSize, this.mostTokens(), budget);
+		if (this.fits(head, hits, granted)) return -1;
+		if (!config.prefixCaching) return leapingPool.free;
+		// What the prompts of others leave in the cache may let it in; so may, when only a part of its prompt has to fit, the
+		// loss of blocks that it found.
+		if (this.chunks.length > 0) return -1;
+		return config.reserveFullIsl || leapingPool.freeMatches === 0 ? leapingPool.free : leapingPool.hashless;
+	}
+
+	/** Blocks that the next `steps` calls take. */
+	private blocksTaken(steps: number): number {
+		const { chunks, grants, leapingPool } = this;
+		let blocks = this.quiet.blocksTaken(this.scheduledSteps, steps);
+		for (let index = 0; index < chunks.length; index++) {
+			const { computed, capacity } = chunks[index] as Sequence;
+			const end = computed + steps * (grants[index] as number);
+			if (end > capacity) blocks += Math.ceil((end - capacity) / leapingPool.blockSize);
+		}
+		return blocks;
+	}
+
+	/** The most of `steps` calls that take no more than `room` blocks. */
+	private stepsWithinRoom(steps: number, room: number): number {
+		let enough = 0;
+		for (let tooMany = steps + 1; tooMany - enough > 1; ) {
+			const middle = (enough + tooMany) >> 1;
+			if (this.blocksTaken(middle) <= room) enough = middle;
+			else tooMany = middle;
+		}
+		return enough;
+	}
+
+	private advanceChunk(sequence: Sequence, granted: number): void {
+		if (granted === 0) return;
+		const from = sequence.computed;
+		const to = from + granted;
+		this.makeRoom(sequence, to);
+		sequence.computed = to;
+		sequence.recomputedTokens += Math.max(0, Math.min(to, sequence.lostEnd) - from);
+	}
+
+	/** Blocks for the positions of a prompt below `end`. */
+	private makeRoom(sequence: Sequence, end: number): void {
+		const { pool } = this;
+		if (end > sequence.capacity) pool.take(sequence, Math.ceil((end - sequence.capacity) / pool.blockSize));
+		if (end >= sequence.nextHashTokens) pool.cache(sequence, Math.min(end, sequence.tokens));
+	}
+
+	/** Takes a sequence out of the quiet set, with its own counts as they stand after it was granted `lastStep`. */
+	private leaveQuiet(sequence: Sequence, lastStep: number): void {
+		this.quiet.remove(sequence);
+		const computed = sequence.quietBase + lastStep;
+		const tokens = Math.max(sequence.tokens, sequence.quietBase + this.processedSteps + 1);
+		sequence.computed = computed;
+		sequence.tokens = tokens;
+		if (this.placeholder > 0) sequence.placeholders = computed + 1 - tokens;
+		// Blocks get their hash in the call that computes or the output that completes their last position.
+		this.leapingPool.settle(sequence, computed, Math.max(computed - this.placeholder, tokens - 1));
+	}
+
+	/** A preempted sequence looks for what it left behind. */
+	protected override preempt(victim: Sequence, batch: StepBatch): void {
+		this.leapingPool.spellOut(victim);
+		super.preempt(victim, batch);
+	}
+
+	private name(sequence: Sequence | undefined): void {
+		if (sequence === undefined) return;
+		sequence.isNamed = true;
+		this.namedOpen.add(sequence);
+	}
+
+	/** Whether blocks of somebody who runs can be looked up as they are made, so that every step counts. */
+	private namedRunning(): boolean {
+		if (this.namedOpen.size === 0) return false;
+		let runs = false;
+		for (const sequence of this.namedOpen) {
+			if (sequence.state === 'ended') this.namedOpen.delete(sequence);
+			else if (sequence.state === 'running') runs = true;
+		}
+		return runs;
+	}
+
+	/** Gives every sequence its own counts, and the step in flight its entries, for the ordinary scheduler. */
+	private writeOut(): void {
+		if (this.settled) return;
+		this.settled = true;
+		const { quiet, ending, running, lastBatch } = this;
+		const inFlight = this.scheduledSteps > this.processedSteps ? lastBatch : null;
+		if (inFlight !== null) inFlight.count = 0;
+		for (const sequence of running) {
+			const isEnding = !sequence.quiet && ending.includes(sequence);
+			if (!sequence.quiet && !isEnding) continue;
+			if (sequence.quiet) this.leaveQuiet(sequence, this.scheduledSteps);
+			if (inFlight === null) continue;
+			const index = inFlight.count++;
+			inFlight.sequences[index] = sequence;
+			inFlight.granted[index] = 1;
+			inFlight.yields[index] = 1;
+		}
+		quiet.clear();
+		ending.length = 0;
+		this.chunks.length = 0;
+	}
+
+	/** Takes the running sequences back into the quiet set, once each that decodes has its token of the last step. */
+	private calmDown(): void {
+		if (this.namedRunning()) return;
+		const { quiet, chunks, running, lastBatch, placeholder, scheduledSteps } = this;
+		const inFlight = scheduledSteps > this.processedSteps;
+		this.settled = false;
+		this.nextRank = 0;
+		for (const sequence of running) {
+			sequence.rank = this.nextRank++;
+			const left = sequence.tokens + sequence.placeholders - sequence.computed;
+			const decodes =
+				placeholder > 0 ? sequence.placeholders > 0 : left === 1 && sequence.computed >= sequence.prefillEnd;
+			if (decodes) {
+				assert(left === 1, `${sequence.id} decodes with ${left} positions to compute`);
+				quiet.add(sequence, scheduledSteps);
+			} else chunks.push(sequence);
+		}
+		if (inFlight && lastBatch !== null) lastBatch.count = 0;
+	}
+
+	private entriesWith(grants: ReadonlyMap<Sequence, number>): [Sequence, number][] {
+		return this.running
+			.map((sequence): [Sequence, number] => [sequence, grants.get(sequence) ?? (sequence.quiet ? 1 : 0)])
+			.filter(([, grant]) => grant > 0);
+	}
+
+	/** Index among the running, who stand in order of rank. */
+	private position(sequence: Sequence): number {
+		const { running } = this;
+		let low = 0;
+		let high = running.length - 1;
+		while (low < high) {
+			const middle = (low + high) >> 1;
+			if ((running[middle] as Sequence).rank < sequence.rank) low = middle + 1;
+			else high = middle;
+		}
+		if (running[low] === sequence) return low;
+		assert(false, `${sequence.id} is not among the running`);
+	}
+}
+
+const OUTPUT_STREAM = outputStream('');
+
+function drop(list: Sequence[], sequence: Sequence): void {
+	const index = list.indexOf(sequence);
+	if (index >= 0) list.splice(index, 1);
+}
