@@ -54,5 +54,3 @@ export const lengthDistributionSchema = z
 		runawayShare: z.number().min(0).max(1).default(0).describe('Share of outputs that run to the cap.'),
 	})
 	.describe('Output tokens of one model: min(cap, shift + draw), or the cap for the runaway share.');
-
-type LengthParameters = z.infer<typeof lengthDistributionSchema>;
