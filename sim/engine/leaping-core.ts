@@ -2,13 +2,14 @@ import type { EngineRequest } from '../domain/engine.ts';
 import { assert } from '../domain/errors.ts';
 import type { EngineConfig } from '../domain/model.ts';
 import { CountingBlockPool, type LeapingBlockPool } from './block-pool.ts';
+import { NamedOutputs } from './named-outputs.ts';
+import { PromptChunks } from './prompt-chunks.ts';
 import { QuietSet } from './quiet-set.ts';
 import { RunBlockPool } from './run-block-pool.ts';
 import { SchedulerCore } from './scheduler-core.ts';
 import type { Sequence } from './sequence.ts';
 import type { StepBatch } from './step-batch.ts';
 import type { StepLoad } from './step-time.ts';
-import { outputStream } from './token-chains.ts';
 
 /** The first of some equal steps: what its time depends on; in each following one every decoding context is one longer. */
 export interface Leap {
@@ -19,16 +20,18 @@ export interface Leap {
 /**
  * The scheduler, skipping what does not change. Sequences that only decode stand in a `QuietSet`, so that a call costs what
  * happens in it, not what runs; and `planLeap` foresees how many calls will grant the same to everybody, so that
- * `leap` carries them out at once. When memory runs short, or the budget does not reach everybody, the counts of all
- * sequences are written out (`writeOut`) and the ordinary scheduler decides that call.
+ * `leap` carries them out at once.
+ *
+ * What is not foreseen is decided by the ordinary scheduler, call by call, after the counts of all sequences are written out
+ * (`writeOut`): a call for which memory runs short (it preempts), one whose budget does not reach everybody (prompts
+ * with a chunk limit before decoding sequences), and with prefix caching all calls while a request runs whose output another
+ * prompt names, since those blocks can be looked up as they are made.
  */
 export class LeapingCore extends SchedulerCore {
 	private readonly leapingPool: LeapingBlockPool;
 	private readonly quiet: QuietSet;
-	/** Running and not quiet: parts of their prompts are still to be computed. In order of admission. */
-	private readonly chunks: Sequence[] = [];
-	/** Tokens granted to each of the chunks in the next call. */
-	private readonly grants: number[] = [];
+	/** Running and not quiet. */
+	private readonly chunks: PromptChunks;
 	/** Quiet until the call after their last step; their last output is on the way (asynchronous scheduling only). */
 	private readonly ending: Sequence[] = [];
 	/** Whether sequences are in the quiet set, or all written out. */
@@ -38,9 +41,8 @@ export class LeapingCore extends SchedulerCore {
 	private scheduledSteps = 0;
 	private processedSteps = 0;
 	private lastBatch: StepBatch | null = null;
-	/** Output streams that prompts have named, and the open sequences whose output they are. */
-	private readonly named = new Set<string>();
-	private readonly namedOpen = new Set<Sequence>();
+	/** With their blocks looked up as they are made, every step counts: while they run, nothing is leapt over. */
+	private readonly named = new NamedOutputs();
 	/** How many it counts without an entry. */
 	private quietDecodes = 0;
 
@@ -49,9 +51,10 @@ export class LeapingCore extends SchedulerCore {
 		const pool = config.prefixCaching
 			? new RunBlockPool(usable, config.blockSize)
 			: new CountingBlockPool(usable, config.blockSize);
-		super(config, pool);
+		super(config, pool, false);
 		this.leapingPool = pool;
 		this.quiet = new QuietSet(config.blockSize);
+		this.chunks = new PromptChunks(config.blockSize);
 	}
 
 	/** Whether a request submitted now changes no call before something else does. */
@@ -62,35 +65,33 @@ export class LeapingCore extends SchedulerCore {
 		return knowsCompany && (isBehind || running.length >= config.maxNumSeqs);
 	}
 
-	override submit(request: EngineRequest, arrival: number): void {
-		super.submit(request, arrival);
-		if (!this.config.prefixCaching) return;
-		for (const [stream] of request.promptSegments ?? []) {
-			if (!stream.startsWith(OUTPUT_STREAM) || this.named.has(stream)) continue;
-			const id = stream.slice(OUTPUT_STREAM.length);
-			this.named.add(stream);
+	override submit(request: EngineRequest, arrival: number): Sequence {
+		const sequence = super.submit(request, arrival);
+		if (!this.config.prefixCaching) return sequence;
+		for (const id of this.named.read(request)) {
 			this.leapingPool.spellOutRun(id);
-			this.name(this.open.get(id));
+			this.named.mark(this.open.get(id));
 		}
-		if (this.named.has(outputStream(request.id))) this.name(this.open.get(request.id));
+		if (this.named.has(request.id)) this.named.mark(sequence);
+		return sequence;
 	}
 
 	override abort(id: string): number | undefined {
 		const sequence = this.open.get(id);
 		if (sequence?.state === 'running' && !this.settled) {
 			if (sequence.quiet) this.leaveQuiet(sequence, this.scheduledSteps);
-			drop(this.chunks, sequence);
-			drop(this.ending, sequence);
+			this.chunks.drop(sequence);
+			const index = this.ending.indexOf(sequence);
+			if (index >= 0) this.ending.splice(index, 1);
 		}
 		return super.abort(id);
 	}
 
 	override schedule(batch: StepBatch): void {
-		if (this.namedRunning()) {
-			this.writeOut();
-			for (const sequence of this.namedOpen) this.leapingPool.spellOut(sequence);
-		}
-		if (this.settled) this.calmDown();
+		const named = this.named.running();
+		if (named.length > 0) this.writeOut();
+		else if (this.settled) this.calmDown();
+		for (const sequence of named) this.leapingPool.spellOut(sequence);
 		if (this.settled || !this.scheduleQuietly(batch)) {
 			this.writeOut();
 			super.schedule(batch);
@@ -131,33 +132,24 @@ export class LeapingCore extends SchedulerCore {
 	 * @returns null when it is not even one
 	 */
 	planLeap(most: number): Leap | null {
+		if (this.named.running().length > 0) return null;
 		if (this.settled) this.calmDown();
-		if (this.namedRunning()) return null;
-		const { quiet, chunks, grants, scheduledSteps, processedSteps, placeholder } = this;
+		const { quiet, chunks, scheduledSteps, processedSteps, placeholder } = this;
 		const isInStride = scheduledSteps - processedSteps === placeholder;
-		if (this.settled || !isInStride || quiet.count + chunks.length === 0) return null;
+		if (!isInStride || quiet.count + chunks.sequences.length === 0) return null;
 		// The call after a last step already differs when calls run ahead of outputs; else the output of that step does.
 		let steps = Math.min(most, quiet.nextEndStep() - scheduledSteps - (1 - placeholder));
 		if (steps < 1) return null;
-		const chunkTokens = this.grantChunks();
-		if (chunkTokens < 0) return null;
-		const room = this.roomToLeap(quiet.count + chunkTokens);
+		if (!this.grantChunks()) return null;
+		const room = this.roomToLeap();
 		if (room < 0) return null;
-		steps = Math.min(steps, quiet.stepsWithin(scheduledSteps, room));
-		let granted = 0;
-		for (let index = 0; index < chunks.length; index++) {
-			const sequence = chunks[index] as Sequence;
-			const grant = grants[index] as number;
-			if (grant === 0) continue;
-			granted++;
-			steps = Math.min(steps, Math.ceil((sequence.tokens - sequence.computed) / grant) - 1);
-		}
-		if (granted > 0) steps = this.stepsWithinRoom(steps, room);
+		steps = Math.min(steps, quiet.stepsWithin(scheduledSteps, room), chunks.stepsBeforeComplete());
+		if (chunks.granted > 0) steps = this.stepsWithinRoom(steps, room);
 		if (steps < 1) return null;
 		const load = {
-			count: quiet.count + granted,
-			tokens: quiet.count + chunkTokens,
-			prefillTokens: chunkTokens,
+			count: quiet.count + chunks.granted,
+			tokens: quiet.count + chunks.tokens,
+			prefillTokens: chunks.tokens,
 			decodeSequences: quiet.count,
 			decodeContextTokens: quiet.contextTokens(scheduledSteps + 1),
 		};
@@ -166,13 +158,14 @@ export class LeapingCore extends SchedulerCore {
 
 	/** Carries out the first `steps` calls of the leap just planned, and processes as many outputs. */
 	leap(steps: number): void {
-		const { quiet, chunks, grants, leapingPool } = this;
+		const { quiet, leapingPool } = this;
+		const { sequences, grants } = this.chunks;
 		leapingPool.takeQuietly(quiet.blocksTaken(this.scheduledSteps, steps));
 		// Prompts that share blocks must leave them in the cache in the order of the steps.
-		const stride = this.config.prefixCaching && chunks.length > 1 ? 1 : steps;
-		for (let done = 0; done < steps && chunks.length > 0; done += stride)
-			for (let index = 0; index < chunks.length; index++)
-				this.advanceChunk(chunks[index] as Sequence, stride * (grants[index] as number));
+		const stride = this.config.prefixCaching && sequences.length > 1 ? 1 : steps;
+		for (let done = 0; done < steps && sequences.length > 0; done += stride)
+			for (let index = 0; index < sequences.length; index++)
+				this.advanceChunk(sequences[index] as Sequence, stride * (grants[index] as number));
 		this.scheduledSteps += steps;
 		this.processedSteps += steps;
 	}
@@ -184,9 +177,8 @@ export class LeapingCore extends SchedulerCore {
 
 	/** Whom each call of the leap just planned grants how many tokens, in the order scheduled. */
 	leapEntries(): [Sequence, number][] {
-		return this.entriesWith(
-			new Map(this.chunks.map((sequence, index) => [sequence, this.grants[index] as number])),
-		);
+		const { sequences, grants } = this.chunks;
+		return this.entriesWith(new Map(sequences.map((sequence, index) => [sequence, grants[index] as number])));
 	}
 
 	override entries(batch: StepBatch): [Sequence, number][] {
@@ -199,7 +191,7 @@ export class LeapingCore extends SchedulerCore {
 	/** @returns false when memory or budget do not suffice for everybody: nothing is decided then */
 	private scheduleQuietly(batch: StepBatch): boolean {
 		batch.clear();
-		const { quiet, chunks, grants, ending, leapingPool } = this;
+		const { quiet, chunks, ending, leapingPool } = this;
 		const step = this.scheduledSteps + 1;
 		const mostTokens = this.mostTokens();
 		while (this.placeholder > 0 && quiet.nextEndStep() < step) {
@@ -208,16 +200,16 @@ export class LeapingCore extends SchedulerCore {
 			// A stop token is not foreseen: that sequence gets a vain slot.
 			if (sequence.endTokens >= sequence.foreseenEndTokens) this.leaveQuiet(sequence, step - 1);
 		}
-		const chunkTokens = this.grantChunks();
-		if (chunkTokens < 0 || this.blocksTaken(1) > leapingPool.free) return false;
+		if (!this.grantChunks() || this.blocksTaken(1) > leapingPool.free) return false;
 
 		leapingPool.takeQuietly(quiet.blocksTaken(step - 1, 1));
 		const decodes = quiet.count;
 		batch.tokens = decodes;
 		batch.decodeSequences = decodes;
 		batch.decodeContextTokens = quiet.contextTokens(step);
-		for (let index = 0; index < chunks.length; index++) {
-			const sequence = chunks[index] as Sequence;
+		const { sequences, grants } = chunks;
+		for (let index = 0; index < sequences.length; index++) {
+			const sequence = sequences[index] as Sequence;
 			const grant = grants[index] as number;
 			if (grant === 0) continue;
 			this.makeRoom(sequence, sequence.computed + grant);
@@ -230,44 +222,26 @@ export class LeapingCore extends SchedulerCore {
 			const isNew = index >= resumedChunks;
 			if (isNew) sequence.rank = this.nextRank++;
 			if (batch.yields[index] === 1) {
-				if (!isNew) drop(chunks, sequence);
+				if (!isNew) chunks.drop(sequence);
 				quiet.add(sequence, step);
-			} else if (isNew) chunks.push(sequence);
+			} else if (isNew) sequences.push(sequence);
 		}
 		batch.count += decodes;
 		this.quietDecodes = decodes;
 		return true;
 	}
 
-	/**
-	 * Works out what the next call grants to the chunks.
-	 * @returns tokens they get together; negative when the budget runs out before a decoding sequence
-	 */
-	private grantChunks(): number {
-		const { chunks, grants, running } = this;
+	/** @returns false when the budget of the next call does not reach everybody */
+	private grantChunks(): boolean {
 		const budget = this.config.maxNumBatchedTokens - this.quiet.count;
-		if (budget < 0) return -1;
-		if (chunks.length === 0) return 0;
-		const mostTokens = this.mostTokens();
-		let sum = 0;
-		for (let index = 0; index < chunks.length; index++) {
-			const sequence = chunks[index] as Sequence;
-			const grant = Math.min(sequence.tokens + sequence.placeholders - sequence.computed, mostTokens);
-			grants[index] = grant;
-			sum += grant;
-		}
-		grants.length = chunks.length;
-		if (sum <= budget) return sum;
-		if (chunks.length > 1 || running.at(-1) !== chunks[0]) return -1;
-		grants[0] = budget;
-		return budget;
+		return budget >= 0 && this.chunks.grant(budget, this.mostTokens(), this.running.at(-1));
 	}
 
 	/** Blocks that may be taken before somebody waiting could be admitted; negative when somebody can be now. */
-	private roomToLeap(tokens: number): number {
-		const { config, running, waiting, leapingPool } = this;
+	private roomToLeap(): number {
+		const { config, running, waiting, leapingPool, quiet, chunks } = this;
 		const head = waiting.peek();
-		const budget = config.maxNumBatchedTokens - tokens;
+		const budget = config.maxNumBatchedTokens - quiet.count - chunks.tokens;
 		if (head === undefined || budget === 0 || running.length >= config.maxNumSeqs) return leapingPool.free;
 		const hits = leapingPool.match(head);
 		const granted = Math.min(head.tokens - hits * leapingPool.blockSize, this.mostTokens(), budget);
@@ -275,20 +249,13 @@ export class LeapingCore extends SchedulerCore {
 		if (!config.prefixCaching) return leapingPool.free;
 		// What the prompts of others leave in the cache may let it in; so may, when only a part of its prompt has to fit, the
 		// loss of blocks that it found.
-		if (this.chunks.length > 0) return -1;
+		if (chunks.sequences.length > 0) return -1;
 		return config.reserveFullIsl || leapingPool.freeMatches === 0 ? leapingPool.free : leapingPool.hashless;
 	}
 
 	/** Blocks that the next `steps` calls take. */
 	private blocksTaken(steps: number): number {
-		const { chunks, grants, leapingPool } = this;
-		let blocks = this.quiet.blocksTaken(this.scheduledSteps, steps);
-		for (let index = 0; index < chunks.length; index++) {
-			const { computed, capacity } = chunks[index] as Sequence;
-			const end = computed + steps * (grants[index] as number);
-			if (end > capacity) blocks += Math.ceil((end - capacity) / leapingPool.blockSize);
-		}
-		return blocks;
+		return this.quiet.blocksTaken(this.scheduledSteps, steps) + this.chunks.blocksTaken(steps);
 	}
 
 	/** The most of `steps` calls that take no more than `room` blocks. */
@@ -336,23 +303,6 @@ export class LeapingCore extends SchedulerCore {
 		super.preempt(victim, batch);
 	}
 
-	private name(sequence: Sequence | undefined): void {
-		if (sequence === undefined) return;
-		sequence.isNamed = true;
-		this.namedOpen.add(sequence);
-	}
-
-	/** Whether blocks of somebody who runs can be looked up as they are made, so that every step counts. */
-	private namedRunning(): boolean {
-		if (this.namedOpen.size === 0) return false;
-		let runs = false;
-		for (const sequence of this.namedOpen) {
-			if (sequence.state === 'ended') this.namedOpen.delete(sequence);
-			else if (sequence.state === 'running') runs = true;
-		}
-		return runs;
-	}
-
 	/** Gives every sequence its own counts, and the step in flight its entries, for the ordinary scheduler. */
 	private writeOut(): void {
 		if (this.settled) return;
@@ -372,12 +322,11 @@ export class LeapingCore extends SchedulerCore {
 		}
 		quiet.clear();
 		ending.length = 0;
-		this.chunks.length = 0;
+		this.chunks.clear();
 	}
 
 	/** Takes the running sequences back into the quiet set, once each that decodes has its token of the last step. */
 	private calmDown(): void {
-		if (this.namedRunning()) return;
 		const { quiet, chunks, running, lastBatch, placeholder, scheduledSteps } = this;
 		const inFlight = scheduledSteps > this.processedSteps;
 		this.settled = false;
@@ -388,9 +337,9 @@ export class LeapingCore extends SchedulerCore {
 			const decodes =
 				placeholder > 0 ? sequence.placeholders > 0 : left === 1 && sequence.computed >= sequence.prefillEnd;
 			if (decodes) {
-				assert(left === 1, `${sequence.id} decodes with ${left} positions to compute`);
+				if (left !== 1) assert(false, `${sequence.id} decodes with ${left} positions to compute`);
 				quiet.add(sequence, scheduledSteps);
-			} else chunks.push(sequence);
+			} else chunks.sequences.push(sequence);
 		}
 		if (inFlight && lastBatch !== null) lastBatch.count = 0;
 	}
@@ -414,11 +363,4 @@ export class LeapingCore extends SchedulerCore {
 		if (running[low] === sequence) return low;
 		assert(false, `${sequence.id} is not among the running`);
 	}
-}
-
-const OUTPUT_STREAM = outputStream('');
-
-function drop(list: Sequence[], sequence: Sequence): void {
-	const index = list.indexOf(sequence);
-	if (index >= 0) list.splice(index, 1);
 }

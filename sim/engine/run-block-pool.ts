@@ -286,7 +286,7 @@ const NONE = -1;
 /** In place of a hash: a run stands here. */
 const RUN = -2;
 
-function chainOf(sequence: Sequence) {
-	assert(sequence.chain !== null, `${sequence.id} has no token chain`);
-	return sequence.chain;
+function chainOf({ chain, id }: Sequence) {
+	if (chain === null) assert(false, `${id} has no token chain`);
+	return chain;
 }

@@ -1,8 +1,8 @@
 import type { EngineRequest } from '../domain/engine.ts';
-import { assert } from '../domain/errors.ts';
 import type { EngineConfig } from '../domain/model.ts';
 import { type BlockPool, CountingBlockPool } from './block-pool.ts';
 import { CachingBlockPool } from './caching-block-pool.ts';
+import { OpenRequests } from './open-requests.ts';
 import { MANY_TOKENS, Sequence } from './sequence.ts';
 import type { StepBatch } from './step-batch.ts';
 import { TokenChains } from './token-chains.ts';
@@ -20,20 +20,24 @@ export class SchedulerCore {
 	protected readonly pool: BlockPool;
 	protected readonly running: Sequence[] = [];
 	protected readonly waiting: WaitingQueue;
-	/** Submitted and not ended, by id. */
-	protected readonly open = new Map<string, Sequence>();
+	/** Submitted and not ended. */
+	protected readonly open: OpenRequests;
 	/** What a last chunk adds while its output is on the way: 1 under asynchronous scheduling. */
 	protected readonly placeholder: 0 | 1;
 	private readonly chains: TokenChains | null;
 	private readonly watermarkBlocks: number;
 	private submitted = 0;
 
-	/** @param pool holds the blocks; the obvious one for the configuration when not given */
-	constructor(config: EngineConfig, pool: BlockPool = blockPool(config)) {
+	/**
+	 * @param pool holds the blocks; the obvious one for the configuration when not given
+	 * @param isIndexed notice a double id at once
+	 */
+	constructor(config: EngineConfig, pool: BlockPool = blockPool(config), isIndexed = true) {
 		this.config = config;
 		this.pool = pool;
 		this.chains = config.prefixCaching ? new TokenChains(config.blockSize) : null;
 		this.waiting = new WaitingQueue(config.policy);
+		this.open = new OpenRequests(isIndexed, () => [...this.running, ...this.waiting.all()]);
 		this.watermarkBlocks = Math.floor(config.watermark * config.numGpuBlocks);
 		this.placeholder = config.asyncScheduling ? 1 : 0;
 	}
@@ -60,8 +64,7 @@ export class SchedulerCore {
 	}
 
 	/** @param arrival time or step, never decreasing: orders equal priorities */
-	submit(request: EngineRequest, arrival: number): void {
-		if (this.open.has(request.id)) assert(false, `request ${request.id} is already in the engine`);
+	submit(request: EngineRequest, arrival: number): Sequence {
 		const sequence = new Sequence(
 			request,
 			this.submitted++,
@@ -69,8 +72,9 @@ export class SchedulerCore {
 			this.config.maxModelLen,
 			this.chains === null ? null : this.chains.chain(request),
 		);
-		this.open.set(sequence.id, sequence);
+		this.open.add(sequence);
 		this.waiting.add(sequence);
+		return sequence;
 	}
 
 	/**
@@ -240,7 +244,7 @@ export class SchedulerCore {
 		if (sequence.state === 'waiting') this.waiting.remove(sequence);
 		this.pool.release(sequence);
 		sequence.state = 'ended';
-		this.open.delete(sequence.id);
+		this.open.delete(sequence);
 	}
 
 	protected compactRunning(): void {

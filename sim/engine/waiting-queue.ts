@@ -15,6 +15,10 @@ export class WaitingQueue {
 		return this.items.length - this.head;
 	}
 
+	all(): readonly Sequence[] {
+		return this.items.slice(this.head);
+	}
+
 	peek(): Sequence | undefined {
 		return this.items[this.head];
 	}

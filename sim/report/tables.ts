@@ -1,17 +1,12 @@
-/** Results as text for a terminal. Plain columns without colour unless asked for, so that they can be piped and compared. */
+/** Results as text for a terminal: plain columns without colour, so that they can be piped and compared. */
 import Table from 'cli-table3';
 import type { ComparisonRow } from './comparison.ts';
 import { IDLE_CAUSES } from './gpu-time.ts';
 import type { Estimate } from './student-t.ts';
 import { idlePercent, type Summary } from './summary.ts';
 
-export interface TableOptions {
-	/** Whether the terminal shows colour; false by default. */
-	readonly colour?: boolean;
-}
-
 /** One line per scheduler and gate. Intervals in brackets appear where several seeds were run. */
-export function comparisonTable(rows: readonly ComparisonRow[], options: TableOptions = {}): string {
+export function comparisonTable(rows: readonly ComparisonRow[]): string {
 	const oneGate = new Set(rows.map(({ gate }) => gate)).size === 1;
 	const head = [
 		'scheduler',
@@ -43,12 +38,11 @@ export function comparisonTable(rows: readonly ComparisonRow[], options: TableOp
 		head.filter(keep),
 		cells.map((line) => line.filter(keep)),
 		oneGate ? 1 : 2,
-		options,
 	);
 }
 
 /** One run: headline figures, then idle time per GPU by cause. */
-export function summaryTable(summary: Summary, options: TableOptions = {}): string {
+export function summaryTable(summary: Summary): string {
 	const { makespanSeconds, lowerBoundSeconds, stages, calls, queries, accuracy, plan } = summary;
 	const facts: [string, string][] = [
 		['makespan', `${makespanSeconds.toFixed(1)} s`],
@@ -67,11 +61,11 @@ export function summaryTable(summary: Summary, options: TableOptions = {}): stri
 	if (plan !== null) facts.push(['plan', planText(plan)]);
 	const width = Math.max(...facts.map(([name]) => name.length));
 	const lines = facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
-	return `${lines.join('\n')}\n\n${gpuTable(summary, options)}`;
+	return `${lines.join('\n')}\n\n${gpuTable(summary)}`;
 }
 
 /** Seconds of every GPU: wall, busy, and idle by cause. */
-export function gpuTable(summary: Summary, options: TableOptions = {}): string {
+export function gpuTable(summary: Summary): string {
 	return text(
 		['gpu', 'wall s', 'busy s', ...IDLE_CAUSES.map((cause) => `${cause} s`)],
 		summary.gpus.map(({ gpu, wallSeconds, busySeconds, idle }) => [
@@ -81,7 +75,6 @@ export function gpuTable(summary: Summary, options: TableOptions = {}): string {
 			...IDLE_CAUSES.map((cause) => idle[cause].toFixed(1)),
 		]),
 		1,
-		options,
 	);
 }
 
@@ -130,17 +123,12 @@ function accuracyText({ value, deltaPoints }: Summary['accuracy']): string {
 }
 
 /** Columns from `firstNumber` on are right-aligned. */
-function text(
-	head: readonly string[],
-	rows: readonly (readonly string[])[],
-	firstNumber: number,
-	{ colour = false }: TableOptions,
-): string {
+function text(head: readonly string[], rows: readonly (readonly string[])[], firstNumber: number): string {
 	const table = new Table({
 		head: [...head],
 		chars: NO_BORDERS,
 		colAligns: head.map((name, column) => (column < firstNumber || name === 'verdict' ? 'left' : 'right')),
-		style: { head: colour ? ['bold'] : [], border: [], 'padding-left': 0, 'padding-right': 2, compact: true },
+		style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2, compact: true },
 	});
 	for (const row of rows) table.push([...row]);
 	return table

@@ -6,7 +6,7 @@ import { cpus } from 'node:os';
 import type { EngineMode } from '../../sim/domain/engine.ts';
 import type { EngineConfig } from '../../sim/domain/model.ts';
 import { createEngine } from '../../sim/engine/index.ts';
-import { AMPLE, COST, type Outcome, reasoningCalls, serve } from './workload.ts';
+import { AMPLE, COST, drawLengths, type Outcome, reasoningCalls, serve } from './workload.ts';
 
 interface Load {
 	readonly calls: number;
@@ -15,6 +15,7 @@ interface Load {
 	readonly config?: Partial<EngineConfig>;
 	readonly lengthScale?: number;
 	readonly shared?: boolean;
+	readonly callsPerSecond?: number;
 	/** Measured so often; the quickest counts. */
 	readonly times?: number;
 }
@@ -28,6 +29,11 @@ const scenarios: Readonly<Record<string, () => void>> = {
 		show('1,000,000 calls, 4 engines', measure({ calls: 1_000_000 }));
 		const { maxRSS } = process.resourceUsage();
 		say(`  peak memory of the process so far ${Math.round(maxRSS / 1024)} MB; events are read, none written`);
+	},
+	arrivals() {
+		const all = show('1,000,000 calls, all there from the start', measure({ calls: 1_000_000 }));
+		const stream = show('arriving 2 a second', measure({ calls: 1_000_000, callsPerSecond: 2 }));
+		say(`  ${ratio(stream, all)} times the time`);
 	},
 	scaling() {
 		let before: Measured | undefined;
@@ -71,8 +77,8 @@ const scenarios: Readonly<Record<string, () => void>> = {
 		const config = { numGpuBlocks: TIGHT_BLOCKS };
 		const tight = show(`${TIGHT_BLOCKS} blocks of 16 tokens`, measure({ ...load, config }));
 		say(`  ${ratio(tight, ample)} times the time`);
-		const small = { calls: 5_000, config };
-		const leaping = show('5,000 calls, tight, leaping', measure({ ...small, times: 3 }));
+		const small = { calls: 20_000, config };
+		const leaping = show('20,000 calls, tight, leaping', measure({ ...small, times: 3 }));
 		const stepwise = show('the same, stepwise', measure({ ...small, mode: 'stepwise' }));
 		say(
 			`  leaping is ${ratio(stepwise, leaping)} times as fast; same end: ${leaping.endUs === stepwise.endUs}`,
@@ -87,16 +93,18 @@ const scenarios: Readonly<Record<string, () => void>> = {
 };
 
 /** Room for so many that about one call in ten is preempted. */
-const TIGHT_BLOCKS = 110_000;
+const TIGHT_BLOCKS = 103_000;
 
 function measure(load: Load): Measured {
 	const { calls, engines = 4, mode = 'leaping', lengthScale = 1, shared = false, times = 1 } = load;
+	const { callsPerSecond = Number.POSITIVE_INFINITY } = load;
 	const config = { ...AMPLE, ...load.config };
+	const lengths = drawLengths(calls, 1);
 	let best: Measured | undefined;
 	for (let time = 0; time < times; time++) {
 		const startMs = performance.now();
 		const fleet = Array.from({ length: engines }, () => createEngine(mode, config, COST));
-		const outcome = serve(fleet, reasoningCalls(calls, 1, lengthScale, shared));
+		const outcome = serve(fleet, reasoningCalls(lengths, lengthScale, shared), callsPerSecond);
 		const ms = performance.now() - startMs;
 		if (best === undefined || ms < best.ms) best = { ...outcome, ms };
 	}

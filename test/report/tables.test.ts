@@ -31,10 +31,6 @@ describe('comparisonTable', () => {
 		expect(both).toMatch(/^scheduler +gate +makespan/);
 		expect(both).toContain('majority');
 	});
-
-	it('colours only when asked to', () => {
-		expect(comparisonTable(compareSummaries(summaries).rows, { colour: true })).toContain(`${ESCAPE}[1m`);
-	});
 });
 
 describe('summaryTable', () => {

@@ -259,7 +259,7 @@ describe('greedy', () => {
 		const problem = fakeProblem({ experts, gpuTypes: ['A'], options: { maxModelsPerWorker: 2 } });
 		for (const name of ['greedy', 'ilp'])
 			await expect(createScheduler(name, deps).plan(problem)).rejects.toThrow(
-				'plan.maxModelsPerWorker: expected at least 3 to place 3 models on 1 GPUs, got 2',
+				'plan.maxModelsPerWorker: expected at least 3 to place 3 models on 1 GPU, got 2',
 			);
 	});
 });

@@ -35,7 +35,7 @@ export const badPolicies: Readonly<
 	},
 	'starts two engines on one GPU': {
 		create: () => spoil((view, actions) => [...actions, ...startBeside(view, 'neighbour')]),
-		caught: /^gpu: gpu\d+ holds .* and neighbour/,
+		caught: /^memory: start of neighbour refused, .*one engine at a time per GPU/,
 	},
 	'starts what does not fit in memory': {
 		create: () =>
