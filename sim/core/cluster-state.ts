@@ -90,8 +90,19 @@ export class ClusterState {
 		return free;
 	}
 
+	/** Why an engine cannot come up on these GPUs now; null when it can. */
+	startRefusal(gpus: readonly GpuId[], neededBytes: number): string | null {
+		for (const gpu of gpus) {
+			const freeBytes = this.freeGpuBytes(gpu);
+			if (freeBytes < neededBytes) return `needs ${neededBytes} bytes on ${gpu}, ${freeBytes} are free`;
+			const occupant = this.engineOn(gpu);
+			if (occupant !== undefined) return `${occupant} runs on ${gpu}: one engine at a time per GPU`;
+		}
+		return null;
+	}
+
 	/** The replica whose engine has this GPU: neither asleep nor stopped. How engines would share one is not modelled. */
-	engineOn(id: GpuId): ReplicaId | undefined {
+	private engineOn(id: GpuId): ReplicaId | undefined {
 		for (const replica of this.replicas.values())
 			if (replica.gpus.includes(id) && !WITHOUT_ENGINE.has(replica.state)) return replica.id;
 		return undefined;

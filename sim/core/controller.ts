@@ -1,5 +1,5 @@
 import { PolicyError, present } from '../domain/errors.ts';
-import type { CallId, GpuId, QueryId, ReplicaId } from '../domain/ids.ts';
+import type { CallId, QueryId, ReplicaId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { RunRecord } from '../domain/run-log.ts';
 import type { Action, ReplicaState, Scheduler } from '../domain/scheduler.ts';
@@ -188,7 +188,7 @@ export class Controller {
 			`profile of ${action.model}`,
 		);
 		const { replica: id, model, gpus } = action;
-		const reason = this.refusal(gpus, profile.gpuBytesPerGpu);
+		const reason = this.state.startRefusal(gpus, profile.gpuBytesPerGpu);
 		if (reason !== null) {
 			write({ type: 'start-refused', timeUs: nowUs, replica: id, model, gpus, reason });
 			return;
@@ -209,24 +209,13 @@ export class Controller {
 
 	private wake(id: ReplicaId, nowUs: TimeUs): void {
 		const { id: replica, model, gpus, profile, heldGpuBytes } = this.state.replica(id);
-		const reason = this.refusal(gpus, profile.gpuBytesPerGpu - heldGpuBytes);
+		const reason = this.state.startRefusal(gpus, profile.gpuBytesPerGpu - heldGpuBytes);
 		if (reason !== null) {
 			this.parts.write({ type: 'start-refused', timeUs: nowUs, replica, model, gpus, reason });
 			return;
 		}
 		this.setReplicaState(id, 'waking', nowUs);
 		this.parts.executor.wake(id);
-	}
-
-	/** Why an engine cannot come up on these GPUs now; null when it can. */
-	private refusal(gpus: readonly GpuId[], neededBytes: number): string | null {
-		for (const gpu of gpus) {
-			const freeBytes = this.state.freeGpuBytes(gpu);
-			if (freeBytes < neededBytes) return `needs ${neededBytes} bytes on ${gpu}, ${freeBytes} are free`;
-			const occupant = this.state.engineOn(gpu);
-			if (occupant !== undefined) return `${occupant} runs on ${gpu}: one engine at a time per GPU`;
-		}
-		return null;
 	}
 
 	private setReplicaState(id: ReplicaId, state: ReplicaState, nowUs: TimeUs, reason?: string): void {
