@@ -76,7 +76,7 @@ const engineSchema = z
 		profile: name.default('vllm-0.7.1').describe('Bundled engine profile: settings, host time, load times.'),
 		mode: z
 			.enum(['stepwise', 'leaping'])
-			.default('stepwise')
+			.default('leaping')
 			.describe('How the engine model is carried out. Both give the same run.'),
 		config: z
 			.strictObject({

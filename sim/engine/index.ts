@@ -5,10 +5,10 @@ import { checkEngineConfig, checkStepCost } from './check-config.ts';
 import { LeapingEngine } from './leaping.ts';
 import { StepwiseEngine } from './stepwise.ts';
 
-export { checkEngineConfig, checkStepCost } from './check-config.ts';
-export { type ReplayMismatch, type ReplayResult, replayTrace } from './replay.ts';
+export { checkEngineConfig } from './check-config.ts';
+export { replayTrace } from './replay.ts';
 export { outputStream } from './token-chains.ts';
-export { parseTrace, type SchedulerTrace } from './trace-format.ts';
+export { parseTrace } from './trace-format.ts';
 
 /** @throws UsageError E_ENGINE_CONFIG for a configuration that the real engine would refuse to start with */
 export const createStepwiseEngine: EngineFactory = (config, step) => {
