@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import { UsageError } from '../domain/errors.ts';
 import { callsCsv, queriesCsv } from '../report/csv.ts';
 import type { Summary } from '../report/summary.ts';
+import { traceEvents } from '../report/trace-events.ts';
 import { type ExecutedRun, executeRun, type RunRequest } from './execute-run.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import type { TextSink } from './io.ts';
@@ -54,6 +55,7 @@ async function writeResults(folder: RunFolder, run: ExecutedRun, stderr: TextSin
 	if (plan !== null) folder.writeJson('plan.json', planDocument(plan, run.measuredSolveSeconds));
 	folder.write('queries.csv', queriesCsv(records));
 	folder.write('calls.csv', callsCsv(records));
+	folder.write('trace.perfetto.json', JSON.stringify(traceEvents(records)));
 	// Whoever presses Ctrl-C does not want to wait for pictures; `mosaic report` draws them from the log.
 	if (summary.status === 'complete') {
 		await writeReport(

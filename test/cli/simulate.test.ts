@@ -57,6 +57,7 @@ describe('a simulated run', () => {
 			'report.html',
 			'status.json',
 			'summary.json',
+			'trace.perfetto.json',
 		]);
 		expect(readdirSync(path.join(run, 'charts')).sort()).toEqual(
 			charts.flatMap((name) => [`${name}.png`, `${name}.svg`, `${name}.vl.json`]),
