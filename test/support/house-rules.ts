@@ -117,18 +117,15 @@ const machinePath = new RegExp(
 const registryHost = new RegExp(
 	`//[\\w.-]*\\b(?:${['registry', 'mirror', 'artifactory'].join('|')})[\\w.-]*[.:]`,
 );
-const publicRegistry = /"resolved": "https:\/\/registry\.npmjs\.org\//;
 
-/** Paths of one machine, and hosts that packages came from (the public registry may stand in the lock file). */
+/** Paths of one machine, and hosts that packages came from: in the lock file any address that a package was resolved to. */
 export function machineBreaches({ file, text }: SourceFile): readonly string[] {
 	const isLock = file === 'package-lock.json';
 	return text.split('\n').flatMap((line, index) => {
 		const place = `${file}:${index + 1}: `;
 		const path = machinePath.exec(line)?.[0];
 		if (path !== undefined && !isLock) return [`${place}path of one machine (${path})`];
-		const host = isLock
-			? /"resolved": "http/.test(line) && !publicRegistry.test(line)
-			: registryHost.test(line);
+		const host = isLock ? /"resolved": "http/.test(line) : registryHost.test(line);
 		return host ? [`${place}host of a package registry`] : [];
 	});
 }
