@@ -9,7 +9,7 @@ import type { Answer, CallOutcome, Gate, GateDecision, Query } from '../domain/w
 import { aggregatorPromptTokens } from './aggregator-prompt.ts';
 import { callEndRecord } from './call-end-record.ts';
 import { actionFault } from './check-action.ts';
-import { ClusterState, enterState, type QueryRecord } from './cluster-state.ts';
+import { ClusterState, enterState, type QueryRecord, type ReplicaRecord } from './cluster-state.ts';
 import type { CallWork, Executor, ExecutorEvent } from './executor.ts';
 import { createView, profileOn } from './view.ts';
 
@@ -182,17 +182,13 @@ export class Controller {
 	}
 
 	private start(action: Extract<Action, { type: 'start' }>, nowUs: TimeUs): void {
-		const { setup, executor, write } = this.parts;
+		const { setup, executor } = this.parts;
 		const profile = present(
 			profileOn(this.state, setup.profiles, action.model, action.gpus),
 			`profile of ${action.model}`,
 		);
 		const { replica: id, model, gpus } = action;
-		const reason = this.state.startRefusal(gpus, profile.gpuBytesPerGpu);
-		if (reason !== null) {
-			write({ type: 'start-refused', timeUs: nowUs, replica: id, model, gpus, reason });
-			return;
-		}
+		if (this.refuses({ id, model, gpus }, profile.gpuBytesPerGpu, nowUs)) return;
 		this.state.replicas.set(id, {
 			id,
 			model,
@@ -208,14 +204,23 @@ export class Controller {
 	}
 
 	private wake(id: ReplicaId, nowUs: TimeUs): void {
-		const { id: replica, model, gpus, profile, heldGpuBytes } = this.state.replica(id);
-		const reason = this.state.startRefusal(gpus, profile.gpuBytesPerGpu - heldGpuBytes);
-		if (reason !== null) {
-			this.parts.write({ type: 'start-refused', timeUs: nowUs, replica, model, gpus, reason });
-			return;
-		}
+		const record = this.state.replica(id);
+		const neededBytes = record.profile.gpuBytesPerGpu - record.heldGpuBytes;
+		if (this.refuses(record, neededBytes, nowUs)) return;
 		this.setReplicaState(id, 'waking', nowUs);
 		this.parts.executor.wake(id);
+	}
+
+	/** Whether an engine cannot come up on these GPUs now; that it was refused is logged. */
+	private refuses(
+		{ id, model, gpus }: Pick<ReplicaRecord, 'id' | 'model' | 'gpus'>,
+		neededBytes: number,
+		nowUs: TimeUs,
+	): boolean {
+		const reason = this.state.startRefusal(gpus, neededBytes);
+		if (reason !== null)
+			this.parts.write({ type: 'start-refused', timeUs: nowUs, replica: id, model, gpus, reason });
+		return reason !== null;
 	}
 
 	private setReplicaState(id: ReplicaId, state: ReplicaState, nowUs: TimeUs, reason?: string): void {

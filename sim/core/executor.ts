@@ -4,6 +4,7 @@
  */
 import type { CallId, GpuId, ModelId, ReplicaId } from '../domain/ids.ts';
 import type { ReplicaProfile } from '../domain/model.ts';
+import type { EngineSample } from '../domain/run-log.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { Call, CallOutcome } from '../domain/work.ts';
 
@@ -45,16 +46,7 @@ export type ExecutorEvent =
 			readonly replica: ReplicaId;
 			readonly active: boolean;
 	  }
-	| {
-			readonly kind: 'engine-sample';
-			readonly timeUs: TimeUs;
-			readonly replica: ReplicaId;
-			readonly running: number;
-			readonly waiting: number;
-			readonly maxRunning: number;
-			readonly usedBlocks: number;
-			readonly totalBlocks: number;
-	  }
+	| ({ readonly kind: 'engine-sample' } & Omit<EngineSample, 'type'>)
 	| {
 			readonly kind: 'call-ended';
 			readonly timeUs: TimeUs;

@@ -1,8 +1,15 @@
 import { present } from '../domain/errors.ts';
 import { fitIncreasing, fitMinimum } from './fit.ts';
 import { spreadOf } from './interval.ts';
-import type { JobOptions, JobRunner } from './jobs.ts';
-import { openChoices, type Refit } from './open-choices.ts';
+import { type JobOptions, type JobRunner, type SeedRange, summaryJobs } from './jobs.ts';
+import {
+	AGGREGATOR_SCALE,
+	AS_ASSUMED,
+	EXPERT_SCALE,
+	HOST_PER_SEQUENCE,
+	openChoices,
+	type Refit,
+} from './open-choices.ts';
 import { PUBLISHED, REPRODUCED_WORKLOADS } from './published.ts';
 import { runOf, secondsOf } from './reproduce.ts';
 
@@ -19,8 +26,6 @@ export interface FittedParameter {
 	}[];
 }
 
-const AS_ASSUMED = 'as assumed';
-const HOST_PARAMETER = 'engine.hostPerSequenceUs';
 const WORKER_ROWS = [0, 1, 2, 3].map((worker) => `round-robin/worker${worker}`);
 
 /**
@@ -30,7 +35,7 @@ const WORKER_ROWS = [0, 1, 2, 3].map((worker) => `round-robin/worker${worker}`);
  * @param onFitted called after each parameter
  */
 export async function fitTestbed(
-	request: { readonly workloads: readonly string[]; readonly seeds: number; readonly firstSeed: number },
+	request: SeedRange & { readonly workloads: readonly string[] },
 	runJobs: JobRunner,
 	onFitted: (fitted: FittedParameter) => void,
 	options: JobOptions = {},
@@ -52,8 +57,8 @@ export async function fitTestbed(
 		const defaults: { parameter: string; row: Refit['row']; start: number }[] = [
 			...(workload === 'mmlu-pro'
 				? []
-				: [{ parameter: 'workload.lengthScale.factor', row: 'expert/round-robin' as const, start: 1 }]),
-			{ parameter: 'aggregator.lengthScale', row: 'aggregator/all', start: 1 },
+				: [{ parameter: EXPERT_SCALE, row: 'expert/round-robin' as const, start: 1 }]),
+			{ parameter: AGGREGATOR_SCALE, row: 'aggregator/all', start: 1 },
 		];
 		const cells = [
 			{ name: AS_ASSUMED, sets: [], refits: defaults },
@@ -87,22 +92,9 @@ export async function fitTestbed(
 
 type Simulate = (workload: string, sets: readonly string[], rows: readonly string[]) => Promise<number[]>;
 
-function meansOverSeeds(
-	request: { readonly seeds: number; readonly firstSeed: number },
-	runJobs: JobRunner,
-	options: JobOptions,
-): Simulate {
+function meansOverSeeds(request: SeedRange, runJobs: JobRunner, options: JobOptions): Simulate {
 	return async (workload, sets, rows) => {
-		const [scheduler = '', gate = ''] = runOf({ row: present(rows[0], 'row') }).split('/');
-		const jobs = Array.from({ length: request.seeds }, (_, i) => ({
-			experiment: workload,
-			sets,
-			seed: request.firstSeed + i,
-			scheduler,
-			gate,
-			folder: null,
-			detail: 'summary' as const,
-		}));
+		const jobs = summaryJobs(workload, sets, runOf({ row: present(rows[0], 'row') }), request);
 		const results = await runJobs(jobs, options);
 		return rows.map((row) => spreadOf(results.map((result) => secondsOf(row, result.summary))).mean);
 	};
@@ -117,7 +109,7 @@ async function fitHost(simulate: Simulate): Promise<FittedParameter> {
 	let best: { loss: number; means: number[] } | null = null;
 	const fit = await fitMinimum(
 		async (hostPerSequenceUs) => {
-			const means = await simulate('mmlu-pro', [`${HOST_PARAMETER}=${hostPerSequenceUs}`], WORKER_ROWS);
+			const means = await simulate('mmlu-pro', [`${HOST_PER_SEQUENCE}=${hostPerSequenceUs}`], WORKER_ROWS);
 			const loss = means.reduce((sum, mean, i) => sum + (mean - present(published[i], 'row')) ** 2, 0);
 			if (best === null || loss < best.loss) best = { loss, means };
 			return loss;
@@ -130,7 +122,7 @@ async function fitHost(simulate: Simulate): Promise<FittedParameter> {
 	return {
 		workload: 'mmlu-pro',
 		choice: AS_ASSUMED,
-		parameter: HOST_PARAMETER,
+		parameter: HOST_PER_SEQUENCE,
 		value: Number(fit.parameter.toPrecision(3)),
 		rows: WORKER_ROWS.map((row, i) => ({
 			row,

@@ -12,7 +12,7 @@ export interface Fit {
 }
 
 /**
- * Finds the positive parameter at which an increasing function meets `target`, by the secant rule on the logarithms, which is exact
+ * Finds the parameter, positive unless the start is 0 and stays it, at which an increasing function meets `target`, by the secant rule on the logarithms, which is exact
  * in one step for a power law.
  * @param evaluate increasing in its argument
  * @param relativeTolerance stop when |value - target| / target is below it
@@ -37,7 +37,10 @@ export async function fitIncreasing(
 			// A flat or falling secant is noise of the seeds: keep the last slope.
 			if (slope > 0.005) exponent = slope;
 		}
-		parameter *= (target / value) ** (1 / exponent);
+		const next = parameter * (target / value) ** (1 / exponent);
+		// Zero stays zero: evaluating it again would tell nothing new.
+		if (next === parameter) break;
+		parameter = next;
 	}
 	const best = steps.reduce((a, b) => (Math.abs(b.value - target) < Math.abs(a.value - target) ? b : a));
 	return { ...best, steps };

@@ -28,3 +28,28 @@ export interface JobOptions {
 
 /** Carries out jobs, in any order, and returns the results in the order of the jobs. */
 export type JobRunner = (jobs: readonly RunJob[], options?: JobOptions) => Promise<readonly RunResult[]>;
+
+/** Which seeds a study meets: firstSeed, firstSeed + 1, ... */
+export interface SeedRange {
+	readonly seeds: number;
+	readonly firstSeed: number;
+}
+
+/** One run, `scheduler/gate`, over seeds, of which only the summaries are wanted. */
+export function summaryJobs(
+	experiment: string,
+	sets: readonly string[],
+	run: string,
+	{ seeds, firstSeed }: SeedRange,
+): RunJob[] {
+	const [scheduler = '', gate = ''] = run.split('/');
+	return Array.from({ length: seeds }, (_, i) => ({
+		experiment,
+		sets,
+		seed: firstSeed + i,
+		scheduler,
+		gate,
+		folder: null,
+		detail: 'summary',
+	}));
+}

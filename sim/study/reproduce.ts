@@ -1,16 +1,13 @@
 import { present } from '../domain/errors.ts';
 import type { Summary } from '../report/summary.ts';
 import { type Spread, spreadOf } from './interval.ts';
-import type { JobOptions, JobRunner, RunJob } from './jobs.ts';
-import { type OpenChoice, openChoices, setsOf } from './open-choices.ts';
+import { type JobOptions, type JobRunner, type RunJob, type SeedRange, summaryJobs } from './jobs.ts';
+import { AS_ASSUMED, type OpenChoice, openChoices, setsOf } from './open-choices.ts';
 import { PUBLISHED, type PublishedRow } from './published.ts';
 
-export interface ReproduceRequest {
+export interface ReproduceRequest extends SeedRange {
 	/** Bundled workloads among those published. */
 	readonly workloads: readonly string[];
-	/** Seeds firstSeed, firstSeed + 1, ... */
-	readonly seeds: number;
-	readonly firstSeed: number;
 	/** False leaves the ranges over the open choices out, which is several times quicker. */
 	readonly withChoices: boolean;
 }
@@ -47,8 +44,6 @@ export interface Reproduction {
 	readonly rows: readonly ReproducedRow[];
 }
 
-const DEFAULT_CHOICE = 'as assumed';
-
 /** Simulates every published row over seeds, and every prediction also under each named open choice. */
 export async function reproduce(
 	request: ReproduceRequest,
@@ -56,7 +51,7 @@ export async function reproduce(
 	options: JobOptions = {},
 ): Promise<Reproduction> {
 	const cells = request.workloads.flatMap((workload) => [
-		{ workload, choice: DEFAULT_CHOICE, sets: [], rows: rowsOf(workload) },
+		{ workload, choice: AS_ASSUMED, sets: [], rows: rowsOf(workload) },
 		...(request.withChoices ? openChoices(workload).map((choice) => cellOf(workload, choice)) : []),
 	]);
 	const jobs = cells.flatMap((cell) => jobsOf(cell, request));
@@ -124,21 +119,9 @@ export function runOf(row: Pick<PublishedRow, 'row'>): string {
 
 function jobsOf(cell: Cell, request: ReproduceRequest): { readonly cell: Cell; readonly job: RunJob }[] {
 	const runs = [...new Set(cell.rows.map(runOf))];
-	return runs.flatMap((run) => {
-		const [scheduler = '', gate = ''] = run.split('/');
-		return Array.from({ length: request.seeds }, (_, i) => ({
-			cell,
-			job: {
-				experiment: cell.workload,
-				sets: cell.sets,
-				seed: request.firstSeed + i,
-				scheduler,
-				gate,
-				folder: null,
-				detail: 'summary' as const,
-			},
-		}));
-	});
+	return runs.flatMap((run) =>
+		summaryJobs(cell.workload, cell.sets, run, request).map((job) => ({ cell, job })),
+	);
 }
 
 /** Reads a published row's counterpart from a run's summary. */

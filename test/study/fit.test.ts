@@ -21,6 +21,12 @@ describe('fitIncreasing', () => {
 	});
 });
 
+it('does not evaluate a parameter again that stays where it is', async () => {
+	const fit = await fitIncreasing(async (x) => 150 + x, 100, 0);
+	expect(fit).toMatchObject({ parameter: 0, value: 150 });
+	expect(fit.steps).toHaveLength(1);
+});
+
 describe('fitMinimum', () => {
 	it('finds the bottom of a parabola', async () => {
 		const fit = await fitMinimum(async (x) => (x - 3.2) ** 2 + 1, 0, 10, 0.01);

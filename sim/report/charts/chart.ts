@@ -1,7 +1,7 @@
 /** What all charts share: their shape, their looks, and how several runs stand below each other. */
 import type { TopLevelSpec } from 'vega-lite';
-import type { IdleCause } from '../gpu-time.ts';
-import { gpuNames, MAX_DRAWN_GPUS, type RunData } from '../run-data.ts';
+import { IDLE_CAUSES, type IdleCause } from '../gpu-time.ts';
+import { drawnGpus, gpuNames, MAX_DRAWN_GPUS, type RunData } from '../run-data.ts';
 
 export interface Chart {
 	/** File name without ending, e.g. `latency-tail`. */
@@ -173,3 +173,16 @@ function gpusLeftOut(runs: readonly RunData[]): readonly string[] {
 }
 
 export const TIME_AXIS = { title: 'time from the start of the run (s)', format: ',~f', tickCount: 8 };
+
+/** One row per GPU that is drawn, in the order of the cluster. */
+export const gpuRows = (runs: readonly RunData[]) => ({
+	field: 'gpu',
+	type: 'nominal' as const,
+	sort: [...drawnGpus(runs)],
+	title: null,
+	axis: { grid: false, domain: false, ticks: false },
+});
+
+/** Idle causes that these values hold, in the order of tables and legends. */
+export const causesIn = (values: readonly { readonly state: string }[]): readonly IdleCause[] =>
+	IDLE_CAUSES.filter((cause) => values.some(({ state }) => state === CAUSE_NAMES[cause]));

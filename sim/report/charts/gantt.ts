@@ -1,15 +1,17 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { secondsFromUs } from '../../domain/units.ts';
-import { type GpuInterval, gpuTimeline, IDLE_CAUSES, type IdleCause } from '../gpu-time.ts';
+import { type GpuInterval, gpuTimeline, type IdleCause } from '../gpu-time.ts';
 import { drawnGpus, longestUs, modelNames, type RunData } from '../run-data.ts';
 import {
 	CAUSE_COLOURS,
 	CAUSE_NAMES,
 	CHART_WIDTH_PIXELS,
 	type Chart,
+	causesIn,
 	colourAt,
 	frame,
 	gpuNoteOf,
+	gpuRows,
 	gpuSubtitleOf,
 	MAX_VALUES,
 	MODEL_COLOURS,
@@ -128,7 +130,7 @@ function ganttSpec(
 	const all = modelNames(runs);
 	const computing = new Set(values.filter(({ state }) => state === 'computing').map(({ model }) => model));
 	const models = all.filter((model) => computing.has(model));
-	const causes = IDLE_CAUSES.filter((cause) => values.some(({ state }) => state === CAUSE_NAMES[cause]));
+	const causes = causesIn(values);
 	const x = {
 		field: 'startSeconds',
 		type: 'quantitative' as const,
@@ -138,13 +140,7 @@ function ganttSpec(
 	const common = {
 		x,
 		x2: { field: 'endSeconds' },
-		y: {
-			field: 'gpu',
-			type: 'nominal' as const,
-			sort: [...drawnGpus(runs)],
-			title: null,
-			axis: { grid: false, domain: false, ticks: false },
-		},
+		y: gpuRows(runs),
 		tooltip: ['run', 'gpu', 'state', 'model', 'startSeconds', 'endSeconds'].map((field) => ({ field })),
 	};
 	return {

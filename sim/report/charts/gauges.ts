@@ -9,6 +9,7 @@ import {
 	type Chart,
 	frame,
 	gpuNoteOf,
+	gpuRows,
 	gpuSubtitleOf,
 	MAX_VALUES,
 	perRun,
@@ -209,13 +210,7 @@ function gaugeSpec(
 						scale: { domain: [0, endSeconds], nice: false },
 					},
 					x2: { field: 'drawnToSeconds' },
-					y: {
-						field: 'gpu',
-						type: 'nominal' as const,
-						sort: [...drawnGpus(runs)],
-						title: null,
-						axis: { domain: false, ticks: false },
-					},
+					y: gpuRows(runs),
 					color: {
 						field: 'percent',
 						type: 'quantitative' as const,

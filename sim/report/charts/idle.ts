@@ -6,8 +6,10 @@ import {
 	CAUSE_NAMES,
 	CHART_WIDTH_PIXELS,
 	type Chart,
+	causesIn,
 	frame,
 	gpuNoteOf,
+	gpuRows,
 	gpuSubtitleOf,
 	perRun,
 } from './chart.ts';
@@ -58,14 +60,8 @@ export function idleParts(runs: readonly RunData[]): readonly IdlePart[] {
 
 function idleSpec(runs: readonly RunData[], title: string, parts: readonly IdlePart[]): TopLevelSpec {
 	const values = parts.filter(({ idleSeconds }) => idleSeconds > 0);
-	const causes = IDLE_CAUSES.filter((cause) => values.some(({ state }) => state === CAUSE_NAMES[cause]));
-	const y = {
-		field: 'gpu',
-		type: 'nominal' as const,
-		sort: [...drawnGpus(runs)],
-		title: null,
-		axis: { domain: false, ticks: false },
-	};
+	const causes = causesIn(values);
+	const y = gpuRows(runs);
 	return {
 		...frame(title, gpuSubtitleOf(runs)),
 		data: { values: [...values] },
