@@ -1,6 +1,6 @@
 import { assert } from '../domain/errors.ts';
 import type { BlockPool } from './block-pool.ts';
-import type { Sequence } from './sequence.ts';
+import { chainOf, type Sequence } from './sequence.ts';
 
 /**
  * Blocks with vLLM's prefix cache. One free list, taken from the front: hashless blocks first, then cached ones, least
@@ -151,8 +151,3 @@ export class CachingBlockPool implements BlockPool {
 }
 
 const NONE = -1;
-
-function chainOf(sequence: Sequence) {
-	assert(sequence.chain !== null, `${sequence.id} has no token chain`);
-	return sequence.chain;
-}

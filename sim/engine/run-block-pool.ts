@@ -1,6 +1,6 @@
 import { assert } from '../domain/errors.ts';
 import type { LeapingBlockPool } from './block-pool.ts';
-import type { Sequence } from './sequence.ts';
+import { chainOf, type Sequence } from './sequence.ts';
 
 /**
  * The prefix cache of `CachingBlockPool` at a cost that does not depend on output lengths. Only what somebody could look up
@@ -285,8 +285,3 @@ interface Run {
 const NONE = -1;
 /** In place of a hash: a run stands here. */
 const RUN = -2;
-
-function chainOf({ chain, id }: Sequence) {
-	if (chain === null) assert(false, `${id} has no token chain`);
-	return chain;
-}

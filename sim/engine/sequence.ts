@@ -1,4 +1,5 @@
 import type { EngineRequest } from '../domain/engine.ts';
+import { assert } from '../domain/errors.ts';
 import type { TokenChain } from './token-chains.ts';
 
 /** More than any count of tokens, and still a small integer to the JavaScript engine, which keeps the step loop quick. */
@@ -99,3 +100,10 @@ export class Sequence {
 }
 
 const NO_BLOCKS: number[] = [];
+
+/** The token chain of a sequence, which every sequence has under prefix caching. */
+export function chainOf({ chain, id }: Sequence): TokenChain {
+	// The message is built only when it is needed: this runs for every block.
+	if (chain === null) assert(false, `${id} has no token chain`);
+	return chain;
+}
