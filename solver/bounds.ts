@@ -1,5 +1,5 @@
 import type { ModelId, QueryId } from '../sim/domain/ids.ts';
-import type { Cluster, ReplicaProfile } from '../sim/domain/model.ts';
+import type { Cluster, Gpu, ReplicaProfile } from '../sim/domain/model.ts';
 import { secondsFromUs } from '../sim/domain/units.ts';
 import type { CallRole } from '../sim/domain/work.ts';
 import { type Charges, canPreempt, chargesOf, latencyUs, workUs } from './call-cost.ts';
@@ -33,14 +33,15 @@ export interface LowerBound {
 }
 
 /**
- * No schedule ends the given calls sooner on this cluster, whatever it places where and when, if the engines on a GPU have rates that add up
- * to at most 1, nothing is loaded at the start, and an aggregator call starts after its query's expert calls of the list have ended.
+ * No schedule ends the given calls sooner on this cluster, whatever it places where and when, if nothing is loaded at the start, and an
+ * aggregator call starts after its query's expert calls of the list have ended.
  *
- * Area. Every step of an engine over t GPUs takes t GPU-times-step out of the cluster's (GPUs x wall time). call-cost.ts charges each
- * step's time to the calls in it, never more than it takes, so the charges of all calls, each under the profile where it is cheapest, are at
- * most GPUs x wall time. To that comes loading:
- * - before the first load ends nothing computes, so wall >= shortest load + charges / GPUs;
- * - each model is loaded at least once. Where no GPU has room for two engines at a time a loading GPU does nothing else, so those loads
+ * Area. Every step of an engine over t GPUs takes t GPU-times-step out of the cluster's (capacity x wall time). A GPU's capacity is the
+ * most that the speeds of engines on it can add up to: 1 for a single engine and for equal shares, more where sharing was measured to
+ * gain. call-cost.ts charges each step's time to the calls in it, never more than it takes, so the charges of all calls, each under the
+ * profile where it is cheapest, are at most capacity x wall time. To that comes loading:
+ * - before the first load ends nothing computes, so wall >= shortest load + charges / capacity;
+ * - each model is loaded at least once. Where no GPU takes two engines at a time a loading GPU does nothing else, so those loads
  *   may be added to the charges instead. The better of the two is taken.
  *
  * Chain. A call ends no sooner than a load of its model and then its tokens one step after another, alone, under the profile that is quickest
@@ -62,7 +63,7 @@ export function lowerBoundSeconds(input: BoundInput): LowerBound {
 /** One profile that the cluster can hold, and what calls of its model cost under it at least. */
 interface Option {
 	readonly profile: ReplicaProfile;
-	/** No GPU of its type has room for a second engine. */
+	/** No GPU of its type takes a second engine. */
 	readonly exclusive: boolean;
 	readonly charges: Charges;
 	readonly preemption: boolean;
@@ -84,6 +85,7 @@ function optionsByModel({ cluster, profiles, calls }: BoundInput): Options {
 		return gpus.length >= tensorParallel;
 	});
 	const isExclusive = (gpuType: string): boolean => {
+		if (cluster.enginesPerGpu === 1) return true;
 		const own = usable.filter((profile) => profile.gpuType === gpuType);
 		const smallestBytes = Math.min(...own.map(({ gpuBytesPerGpu }) => gpuBytesPerGpu));
 		return cluster.gpus.every(({ type, memoryBytes }) => type !== gpuType || 2 * smallestBytes > memoryBytes);
@@ -114,8 +116,14 @@ function areaUs({ cluster, calls }: BoundInput, options: Options): number {
 			exclusive ? profile.tensorParallel * profile.loadUs : 0,
 		);
 	const firstLoadUs = least([...options.values()].flat(), ({ profile }) => profile.loadUs);
-	const gpuCount = cluster.gpus.length;
-	return Math.max(firstLoadUs + callsUs / gpuCount, (loadsUs + callsUs) / gpuCount);
+	const capacity = cluster.gpus.reduce((sum, gpu) => sum + capacityOf(gpu, cluster.enginesPerGpu), 0);
+	return Math.max(firstLoadUs + callsUs / capacity, (loadsUs + callsUs) / capacity);
+}
+
+/** Engine time that a GPU gives in a unit of time, at most. */
+function capacityOf({ sharedSpeeds = [] }: Gpu, enginesPerGpu: number): number {
+	const sums = sharedSpeeds.slice(0, enginesPerGpu).map((speed, others) => (1 + others) * speed);
+	return Math.max(1, ...sums);
 }
 
 function chainUs({ calls }: BoundInput, options: Options): number {

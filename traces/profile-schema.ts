@@ -1,6 +1,7 @@
 /** Shapes of the files in traces/profiles. Every record of numbers says where they come from. */
 import { z } from 'zod';
 import { lengthDistributionSchema } from './length-schema.ts';
+import { sharedSpeedsSchema } from './shared-speeds-schema.ts';
 
 /**
  * measured: counted or timed by somebody, here cited; published: stated by the authors or a vendor; fitted: parameters that make a
@@ -52,6 +53,8 @@ export const gpuFileSchema = z.strictObject({
 	type: z.string(),
 	memoryBytes: z.int().positive(),
 	...sourced,
+	/** How fast engines go that share a GPU of this type; absent: not measured. */
+	sharing: z.strictObject({ sharedSpeeds: sharedSpeedsSchema, ...sourced }).optional(),
 	stepCost: z.record(
 		z.string(),
 		z.strictObject({
@@ -79,6 +82,14 @@ const engineConfig = {
 	asyncScheduling: z.boolean(),
 	prefixCaching: z.boolean(),
 };
+/** Seconds of going to sleep and waking: fixed + weight bytes / rate. */
+const sleepTimes = z.strictObject({
+	wakeFixedSeconds: nonNegative,
+	wakeBytesPerSecond: positive,
+	sleepFixedSeconds: nonNegative,
+	sleepBytesPerSecond: positive,
+	...sourced,
+});
 const stepTime = z.strictObject({ stepUs: nonNegative, ...sourced });
 
 export const engineFileSchema = z.strictObject({
@@ -103,20 +114,23 @@ export const engineFileSchema = z.strictObject({
 		hostPerSequenceStepUs: nonNegative.optional(),
 		...sourced,
 	}),
+	/**
+	 * Largest CUDA graph that it captures, besides twice maxNumSeqs and maxNumBatchedTokens. 0: it runs without, or its host time was
+	 * fitted on runs with graphs and so holds what they cost.
+	 */
+	cudaGraphs: z.strictObject({ limitSequences: z.int().min(0), ...sourced }),
 	memory: z.strictObject({
 		gpuMemoryShare: z.number().gt(0).max(1),
 		reserveBytesPerGpu: nonNegative,
 		...sourced,
 	}),
 	load: z.strictObject({ fixedSeconds: nonNegative, bytesPerSecond: positive, ...sourced }),
-	/** Level 1, from and to host memory. */
-	sleep: z.strictObject({
-		wakeFixedSeconds: nonNegative,
-		wakeBytesPerSecond: positive,
-		sleepFixedSeconds: nonNegative,
-		sleepBytesPerSecond: positive,
-		...sourced,
-	}),
+	/** Level 1: weights to host memory and back, by each GPU its own part. */
+	sleep: sleepTimes,
+	/** Level 2: weights dropped, and read from storage again. */
+	deepSleep: sleepTimes,
+	/** What a sleeping process keeps on each of its GPUs, at either level. */
+	asleep: z.strictObject({ gpuBytes: nonNegative, ...sourced }),
 	stop: z.strictObject({ seconds: nonNegative, ...sourced }),
 });
 

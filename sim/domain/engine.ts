@@ -61,6 +61,8 @@ export interface EngineModel {
 	submit(request: EngineRequest, nowUs: TimeUs): void;
 	/** @returns output tokens it had produced; undefined when the request is unknown or has ended */
 	abort(id: string, nowUs: TimeUs): number | undefined;
+	/** Output tokens that the client has of an open request after everything up to and including `nowUs`; undefined when it is unknown or has ended. */
+	outputTokens(id: string, nowUs: TimeUs): number | undefined;
 	/** When something happens next if nothing is submitted; Infinity when idle. Whole microseconds. */
 	nextUs(): TimeUs;
 	/** Whether that moment reports an event; otherwise it only has to be passed. */

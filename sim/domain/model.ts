@@ -23,6 +23,11 @@ export interface Gpu {
 	readonly type: string;
 	readonly memoryBytes: number;
 	readonly host: HostId;
+	/**
+	 * Speed of each engine as a share of its speed alone while 1, 2, ... engines execute steps on this GPU; begins with 1, never rises, at
+	 * most 16 long. For numbers of engines that were not measured, and where it is absent, they share equally and add up to 1.
+	 */
+	readonly sharedSpeeds?: readonly number[];
 }
 
 export interface Host {
@@ -33,13 +38,27 @@ export interface Host {
 export interface Cluster {
 	readonly gpus: readonly Gpu[];
 	readonly hosts: readonly Host[];
+	/** Engines that may be on one GPU at a time, asleep ones not counted; at least 1. */
+	readonly enginesPerGpu: number;
+}
+
+/** 1: weights go to host RAM. 2: they are dropped, and read again to wake. Both drop the KV cache. */
+export type SleepLevel = 1 | 2;
+
+export interface SleepTimes {
+	/** From the order until its memory is free. */
+	readonly sleepUs: TimeUs;
+	/** From the order until it serves again. */
+	readonly wakeUs: TimeUs;
 }
 
 /**
  * Time of one engine step, in microseconds:
  * `host + hostPerSequence*sequences + base + perTokenOverKnee*max(0, n - knee) + perDecodeSequence*d + perContextToken*S
- *  + perPrefillTokenSquared*p^2 + allReduce`, with n tokens in the step, p of them prefill, d decoding sequences, S their
- * total context in tokens, and `sequences` all sequences scheduled in the step.
+ *  + perPrefillTokenSquared*Q + allReduce`, with n tokens in the step, d decoding sequences, S their total context in tokens,
+ * `sequences` all sequences scheduled in the step, and Q the sum over its prefilling sequences of the square of their tokens in
+ * the step: attention does not cross sequences. A step of one token for each sequence runs as a CUDA graph of the next captured
+ * size: n and d are those of the graph, up to `graphLimitSequences`.
  */
 export interface StepCost {
 	readonly hostUs: number;
@@ -52,6 +71,8 @@ export interface StepCost {
 	readonly perPrefillTokenSquaredUs: number;
 	/** Communication of tensor parallelism; 0 on one GPU. */
 	readonly allReduceUs: number;
+	/** Largest captured CUDA graph. Absent or 0: every step runs at its own size, or the coefficients hold the padding already. */
+	readonly graphLimitSequences?: number;
 }
 
 /** vLLM's own scheduler settings, under vLLM's own names. Sizes in tokens, blocks or sequences. */
@@ -83,10 +104,12 @@ export interface ReplicaProfile {
 	/** Cold start until the server answers. At least 1. */
 	readonly loadUs: TimeUs;
 	readonly stopUs: TimeUs;
-	readonly sleepUs: TimeUs;
-	readonly wakeUs: TimeUs;
+	/** Null where the engine cannot sleep so. */
+	readonly sleep: Readonly<Record<SleepLevel, SleepTimes | null>>;
 	/** Memory the engine reserves on each of its GPUs (weights, KV, activations, graphs). */
 	readonly gpuBytesPerGpu: number;
-	/** Host RAM that its weights take while asleep at level 1. */
+	/** What its process keeps on each of its GPUs while asleep. */
+	readonly sleepingGpuBytesPerGpu: number;
+	/** Host RAM that its weights take while asleep at level 1, on all its hosts together. */
 	readonly sleepingHostBytes: number;
 }

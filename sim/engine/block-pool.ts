@@ -22,6 +22,8 @@ export interface BlockPool {
 	cache(sequence: Sequence, knownTokens: number): void;
 	/** Takes all its blocks back. */
 	release(sequence: Sequence): void;
+	/** Puts a 1 at the chain number of every block that can be found, or will be spelt out. */
+	markCached(isBorne: Uint8Array): void;
 }
 
 /** A pool that a leaping scheduler can use: blocks of many sequences taken at once, settled with each later. */
@@ -30,8 +32,6 @@ export interface LeapingBlockPool extends BlockPool {
 	takeQuietly(count: number): void;
 	/** Tells a sequence what it took quietly to compute `computed` positions; the full blocks of `hashedTokens` carry a hash. */
 	settle(sequence: Sequence, computed: number, hashedTokens: number): void;
-	/** Free blocks that nobody could look up. */
-	readonly hashless: number;
 	/** Makes all that a sequence holds findable block by block. */
 	spellOut(sequence: Sequence): void;
 	/** The same for the output that a request left behind. */
@@ -64,10 +64,6 @@ export class CountingBlockPool implements LeapingBlockPool {
 
 	cache(): void {}
 
-	get hashless(): number {
-		return this.free;
-	}
-
 	takeQuietly(count: number): void {
 		this.free -= count;
 	}
@@ -75,6 +71,8 @@ export class CountingBlockPool implements LeapingBlockPool {
 	settle(sequence: Sequence, computed: number): void {
 		sequence.capacity = Math.ceil(computed / this.blockSize) * this.blockSize;
 	}
+
+	markCached(): void {}
 
 	spellOut(): void {}
 

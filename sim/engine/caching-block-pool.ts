@@ -101,6 +101,10 @@ export class CachingBlockPool implements BlockPool {
 		sequence.nextHashTokens = this.blockSize;
 	}
 
+	markCached(isBorne: Uint8Array): void {
+		for (const number of this.hash) if (number !== NONE) isBorne[number] = 1;
+	}
+
 	private hold(sequence: Sequence, block: number): void {
 		this.references[block] = (this.references[block] as number) + 1;
 		sequence.blocks.push(block);

@@ -38,6 +38,7 @@ export function checkStepCost(cost: StepCost): void {
 	for (const [field, value] of Object.entries(cost))
 		if (!(Number.isFinite(value) && value >= 0))
 			fail(`step.${field}`, 'a number of at least 0', String(value));
+	wholeFrom(0, 'step.graphLimitSequences', cost.graphLimitSequences ?? 0);
 }
 
 function wholeFrom(least: number, field: string, value: number): void {

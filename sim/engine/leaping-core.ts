@@ -8,8 +8,9 @@ import { QuietSet } from './quiet-set.ts';
 import { RunBlockPool } from './run-block-pool.ts';
 import { SchedulerCore } from './scheduler-core.ts';
 import type { Sequence } from './sequence.ts';
-import type { StepBatch } from './step-batch.ts';
+import { empty, type StepBatch } from './step-batch.ts';
 import type { StepLoad } from './step-time.ts';
+import type { TokenChains } from './token-chains.ts';
 
 /** The first of some equal steps: what its time depends on; in each following one every decoding context is one longer. */
 export interface Leap {
@@ -36,6 +37,8 @@ export class LeapingCore extends SchedulerCore {
 	private readonly ending: Sequence[] = [];
 	/** Whether sequences are in the quiet set, or all written out. */
 	private settled = false;
+	/** How many of `running` have ended: they are taken out now and then, so that an end costs O(1). None when settled. */
+	private goneCount = 0;
 	private nextRank = 0;
 	/** Calls that scheduled something, and those of them whose output was processed. */
 	private scheduledSteps = 0;
@@ -46,34 +49,37 @@ export class LeapingCore extends SchedulerCore {
 	/** How many it counts without an entry. */
 	private quietDecodes = 0;
 
-	constructor(config: EngineConfig) {
+	constructor(config: EngineConfig, chains?: TokenChains) {
 		const usable = config.numGpuBlocks - 1;
 		const pool = config.prefixCaching
 			? new RunBlockPool(usable, config.blockSize)
 			: new CountingBlockPool(usable, config.blockSize);
-		super(config, pool, false);
+		super(config, pool, false, chains);
 		this.leapingPool = pool;
 		this.quiet = new QuietSet(config.blockSize);
 		this.chunks = new PromptChunks(config.blockSize);
 	}
 
-	/** Whether a request submitted now changes no call before something else does. */
-	get newcomersOnlyWait(): boolean {
-		const { config, running, waiting } = this;
-		const knowsCompany = config.longPrefillTokenThreshold === 0 || running.length + waiting.size > 1;
-		const isBehind = config.policy === 'fcfs' && waiting.size > 0;
-		return knowsCompany && (isBehind || running.length >= config.maxNumSeqs);
+	override get runningCount(): number {
+		return this.running.length - this.goneCount;
 	}
 
-	override submit(request: EngineRequest, arrival: number): Sequence {
-		const sequence = super.submit(request, arrival);
-		if (!this.config.prefixCaching) return sequence;
+	/** Whether a request submitted now changes no call before something else does. */
+	get newcomersOnlyWait(): boolean {
+		const { config, runningCount, waiting } = this;
+		const knowsCompany = config.longPrefillTokenThreshold === 0 || runningCount + waiting.size > 1;
+		const isBehind = config.policy === 'fcfs' && waiting.size > 0;
+		return knowsCompany && (isBehind || runningCount >= config.maxNumSeqs);
+	}
+
+	override submit(request: EngineRequest, arrival: number): void {
+		super.submit(request, arrival);
+		if (!this.config.prefixCaching) return;
 		for (const id of this.named.read(request)) {
 			this.leapingPool.spellOutRun(id);
 			this.named.mark(this.open.get(id));
 		}
-		if (this.named.has(request.id)) this.named.mark(sequence);
-		return sequence;
+		if (this.named.has(request.id)) this.named.mark(this.open.get(request.id));
 	}
 
 	override abort(id: string): number | undefined {
@@ -85,6 +91,13 @@ export class LeapingCore extends SchedulerCore {
 			if (index >= 0) this.ending.splice(index, 1);
 		}
 		return super.abort(id);
+	}
+
+	/** @param steps of the leap just planned, as if they had been carried out */
+	override outputTokens(id: string, steps = 0): number | undefined {
+		const sequence = this.open.get(id);
+		if (sequence === undefined) return undefined;
+		return (sequence.quiet ? this.quietTokens(sequence, steps) : sequence.tokens) - sequence.promptTokens;
 	}
 
 	override schedule(batch: StepBatch): void {
@@ -114,11 +127,12 @@ export class LeapingCore extends SchedulerCore {
 			if (sequence.quiet) this.leaveQuiet(sequence, this.scheduledSteps);
 			else this.leapingPool.settle(sequence, sequence.computed, sequence.endTokens - 1);
 			sequence.tokens = sequence.endTokens;
-			this.running.splice(this.position(sequence), 1);
 			this.end(sequence);
 			batch.finished.push(sequence);
 		}
-		ending.length = 0;
+		this.goneCount += ending.length;
+		if (this.goneCount > this.running.length >> 1) this.compactRunning();
+		empty(ending);
 	}
 
 	override endsSome(batch: StepBatch): boolean {
@@ -132,6 +146,7 @@ export class LeapingCore extends SchedulerCore {
 	 * @returns null when it is not even one
 	 */
 	planLeap(most: number): Leap | null {
+		// A block that they fill may be the one that the head of the queue needs to find.
 		if (this.named.running().length > 0) return null;
 		if (this.settled) this.calmDown();
 		const { quiet, chunks, scheduledSteps, processedSteps, placeholder } = this;
@@ -149,7 +164,7 @@ export class LeapingCore extends SchedulerCore {
 		const load = {
 			count: quiet.count + chunks.granted,
 			tokens: quiet.count + chunks.tokens,
-			prefillTokens: chunks.tokens,
+			prefillChunkSquares: chunks.squares,
 			decodeSequences: quiet.count,
 			decodeContextTokens: quiet.contextTokens(scheduledSteps + 1),
 		};
@@ -234,23 +249,27 @@ export class LeapingCore extends SchedulerCore {
 	/** @returns false when the budget of the next call does not reach everybody */
 	private grantChunks(): boolean {
 		const budget = this.config.maxNumBatchedTokens - this.quiet.count;
-		return budget >= 0 && this.chunks.grant(budget, this.mostTokens(), this.running.at(-1));
+		return budget >= 0 && this.chunks.grant(budget, this.mostTokens(), this.lastRunning());
 	}
 
-	/** Blocks that may be taken before somebody waiting could be admitted; negative when somebody can be now. */
+	/**
+	 * Blocks that may be taken before somebody waiting could be admitted; negative when somebody can be now.
+	 *
+	 * Taking blocks never lets a head in that does not fit. Whoever holds a cached block holds the one before it too, and lets go of it
+	 * later, so a block taken from the front of the free list leaves some copy of every block that precedes a cached one: the
+	 * head's hits change at their end only, by the block taken at most, which leaves the room beside them (free less found among the
+	 * free) as it was; otherwise the room shrinks. What it has to compute never shrinks.
+	 */
 	private roomToLeap(): number {
-		const { config, running, waiting, leapingPool, quiet, chunks } = this;
+		const { config, runningCount, waiting, leapingPool, quiet, chunks } = this;
 		const head = waiting.peek();
 		const budget = config.maxNumBatchedTokens - quiet.count - chunks.tokens;
-		if (head === undefined || budget === 0 || running.length >= config.maxNumSeqs) return leapingPool.free;
+		if (head === undefined || budget === 0 || runningCount >= config.maxNumSeqs) return leapingPool.free;
 		const hits = leapingPool.match(head);
 		const granted = Math.min(head.tokens - hits * leapingPool.blockSize, this.mostTokens(), budget);
 		if (this.fits(head, hits, granted)) return -1;
-		if (!config.prefixCaching) return leapingPool.free;
-		// What the prompts of others leave in the cache may let it in; so may, when only a part of its prompt has to fit, the
-		// loss of blocks that it found.
-		if (chunks.sequences.length > 0) return -1;
-		return config.reserveFullIsl || leapingPool.freeMatches === 0 ? leapingPool.free : leapingPool.hashless;
+		// What the prompts of others leave in the cache may let it in.
+		return config.prefixCaching && chunks.sequences.length > 0 ? -1 : leapingPool.free;
 	}
 
 	/** Blocks that the next `steps` calls take. */
@@ -285,11 +304,16 @@ export class LeapingCore extends SchedulerCore {
 		if (end >= sequence.nextHashTokens) pool.cache(sequence, Math.min(end, sequence.tokens));
 	}
 
+	/** Prompt and outputs of a quiet sequence after `steps` more outputs: the step that computes position p yields token p + 1. */
+	private quietTokens({ tokens, quietBase }: Sequence, steps = 0): number {
+		return Math.max(tokens, quietBase + this.processedSteps + steps + 1);
+	}
+
 	/** Takes a sequence out of the quiet set, with its own counts as they stand after it was granted `lastStep`. */
 	private leaveQuiet(sequence: Sequence, lastStep: number): void {
 		this.quiet.remove(sequence);
 		const computed = sequence.quietBase + lastStep;
-		const tokens = Math.max(sequence.tokens, sequence.quietBase + this.processedSteps + 1);
+		const tokens = this.quietTokens(sequence);
 		sequence.computed = computed;
 		sequence.tokens = tokens;
 		if (this.placeholder > 0) sequence.placeholders = computed + 1 - tokens;
@@ -303,10 +327,16 @@ export class LeapingCore extends SchedulerCore {
 		super.preempt(victim, batch);
 	}
 
+	protected override compactRunning(): void {
+		super.compactRunning();
+		this.goneCount = 0;
+	}
+
 	/** Gives every sequence its own counts, and the step in flight its entries, for the ordinary scheduler. */
 	private writeOut(): void {
 		if (this.settled) return;
 		this.settled = true;
+		this.compactRunning();
 		const { quiet, ending, running, lastBatch } = this;
 		const inFlight = this.scheduledSteps > this.processedSteps ? lastBatch : null;
 		if (inFlight !== null) inFlight.count = 0;
@@ -350,17 +380,10 @@ export class LeapingCore extends SchedulerCore {
 			.filter(([, grant]) => grant > 0);
 	}
 
-	/** Index among the running, who stand in order of rank. */
-	private position(sequence: Sequence): number {
+	/** Who was admitted last of those who run. */
+	private lastRunning(): Sequence | undefined {
 		const { running } = this;
-		let low = 0;
-		let high = running.length - 1;
-		while (low < high) {
-			const middle = (low + high) >> 1;
-			if ((running[middle] as Sequence).rank < sequence.rank) low = middle + 1;
-			else high = middle;
-		}
-		if (running[low] === sequence) return low;
-		assert(false, `${sequence.id} is not among the running`);
+		for (; running.at(-1)?.state === 'ended'; this.goneCount--) running.pop();
+		return running.at(-1);
 	}
 }

@@ -2,6 +2,7 @@ import type { EngineGauges, EngineRequest } from '../domain/engine.ts';
 import type { EngineConfig, StepCost } from '../domain/model.ts';
 import type { TimeUs } from '../domain/units.ts';
 import { LeapingCore } from './leaping-core.ts';
+import { empty } from './step-batch.ts';
 import type { StepLoad } from './step-time.ts';
 import { StepwiseEngine } from './stepwise.ts';
 
@@ -43,6 +44,11 @@ export class LeapingEngine extends StepwiseEngine {
 			steps: before.steps + steps,
 			busyUs: Math.round(this.closedBusyUs + startUs - this.busySinceUs),
 		};
+	}
+
+	protected override producedTokens(id: string): number | undefined {
+		const { leap, leapingCore } = this;
+		return leapingCore.outputTokens(id, leap === null ? 0 : this.stepsUntil(leap, this.lastUs));
 	}
 
 	protected override startSteps(): void {
@@ -93,7 +99,7 @@ export class LeapingEngine extends StepwiseEngine {
 		this.lastUs = this.callUs(leap, steps);
 		this.carryOut(steps);
 		super.startSteps();
-		this.dueUs = this.nextDueUs();
+		this.dueUs = this.hasRejected ? nowUs : this.nextDueUs();
 	}
 
 	private carryOut(steps: number): void {
@@ -107,7 +113,7 @@ export class LeapingEngine extends StepwiseEngine {
 		if (this.executing === null) return;
 		const firstTokenUs = this.callUs(leap, 1);
 		for (const sequence of this.executing.firstTokens) sequence.firstTokenUs = firstTokenUs;
-		this.executing.firstTokens.length = 0;
+		empty(this.executing.firstTokens);
 	}
 }
 

@@ -16,6 +16,16 @@ export class OpenRequests {
 		this.everybody = everybody;
 	}
 
+	get isIndexed(): boolean {
+		return this.byId !== null;
+	}
+
+	/** A request for which `everybody` makes the sequence. */
+	addUnread(): void {
+		assert(this.byId === null, 'an index needs the sequence');
+		this.size++;
+	}
+
 	add(sequence: Sequence): void {
 		this.size++;
 		this.byId?.set(sequence.id, sequence);
@@ -31,8 +41,7 @@ export class OpenRequests {
 	get(id: string): Sequence | undefined {
 		if (this.byId === null) {
 			this.byId = new Map();
-			for (const sequence of this.everybody())
-				if (sequence.state !== 'ended') this.byId.set(sequence.id, sequence);
+			for (const sequence of this.everybody()) this.byId.set(sequence.id, sequence);
 			assert(this.byId.size === this.size, 'two open requests have the same id');
 		}
 		return this.byId.get(id);

@@ -5,8 +5,9 @@ export class PromptChunks {
 	readonly sequences: Sequence[] = [];
 	/** Tokens for each in the next call. */
 	readonly grants: number[] = [];
-	/** Sum of the grants, and how many get any. */
+	/** Sum of the grants, of their squares, and how many get any. */
 	tokens = 0;
+	squares = 0;
 	granted = 0;
 	private readonly blockSize: number;
 
@@ -32,18 +33,22 @@ export class PromptChunks {
 	grant(budget: number, mostTokens: number, last: Sequence | undefined): boolean {
 		const { sequences, grants } = this;
 		this.tokens = 0;
+		this.squares = 0;
 		this.granted = 0;
 		if (sequences.length === 0) return true;
 		grants.length = sequences.length;
 		for (let index = 0; index < sequences.length; index++) {
 			const { tokens, placeholders, computed } = sequences[index] as Sequence;
-			grants[index] = Math.min(tokens + placeholders - computed, mostTokens);
-			this.tokens += grants[index] as number;
+			const grant = Math.min(tokens + placeholders - computed, mostTokens);
+			grants[index] = grant;
+			this.tokens += grant;
+			this.squares += grant * grant;
 		}
 		this.granted = sequences.length;
 		if (this.tokens <= budget) return true;
 		if (sequences.length > 1 || last !== sequences[0]) return false;
 		this.tokens = budget;
+		this.squares = budget * budget;
 		this.granted = budget > 0 ? 1 : 0;
 		grants[0] = budget;
 		return true;

@@ -17,7 +17,7 @@ export class RunBlockPool implements LeapingBlockPool {
 	free: number;
 	freeMatches = 0;
 	/** Free blocks that carry no hash. */
-	hashless: number;
+	private hashless: number;
 
 	/** Of a block: sequences that hold it, and its chain number or NONE. */
 	private readonly references: Int32Array;
@@ -148,6 +148,11 @@ export class RunBlockPool implements LeapingBlockPool {
 		sequence.capacity = 0;
 		sequence.hashedBlocks = 0;
 		sequence.nextHashTokens = this.blockSize;
+	}
+
+	markCached(isBorne: Uint8Array): void {
+		for (const number of this.hash) if (number >= 0) isBorne[number] = 1;
+		for (const { owner } of this.runs.values()) chainOf(owner).mark(isBorne);
 	}
 
 	spellOut(sequence: Sequence): void {

@@ -30,14 +30,20 @@ export class SchedulerCore {
 
 	/**
 	 * @param pool holds the blocks; the obvious one for the configuration when not given
-	 * @param isIndexed notice a double id at once
+	 * @param isIndexed notice a double id at once; else requests may stay unread until it is their turn, or somebody asks for an id
+	 * @param chains numbers of blocks, used with prefix caching only
 	 */
-	constructor(config: EngineConfig, pool: BlockPool = blockPool(config), isIndexed = true) {
+	constructor(
+		config: EngineConfig,
+		pool: BlockPool = blockPool(config),
+		isIndexed = true,
+		chains: TokenChains = new TokenChains(config.blockSize),
+	) {
 		this.config = config;
 		this.pool = pool;
-		this.chains = config.prefixCaching ? new TokenChains(config.blockSize) : null;
-		this.waiting = new WaitingQueue(config.policy);
-		this.open = new OpenRequests(isIndexed, () => [...this.running, ...this.waiting.all()]);
+		this.chains = config.prefixCaching ? chains : null;
+		this.waiting = new WaitingQueue(config.policy, (request) => this.sequence(request, 0));
+		this.open = new OpenRequests(isIndexed, () => this.everybody());
 		this.watermarkBlocks = Math.floor(config.watermark * config.numGpuBlocks);
 		this.placeholder = config.asyncScheduling ? 1 : 0;
 	}
@@ -64,17 +70,16 @@ export class SchedulerCore {
 	}
 
 	/** @param arrival time or step, never decreasing: orders equal priorities */
-	submit(request: EngineRequest, arrival: number): Sequence {
-		const sequence = new Sequence(
-			request,
-			this.submitted++,
-			arrival,
-			this.config.maxModelLen,
-			this.chains === null ? null : this.chains.chain(request),
-		);
+	submit(request: EngineRequest, arrival: number): void {
+		if (!this.open.isIndexed && this.chains === null && this.config.policy === 'fcfs') {
+			this.open.addUnread();
+			this.waiting.addUnread(request);
+			return;
+		}
+		if (this.chains?.isCrowded) this.chains.forget((isBorne) => this.markBorne(isBorne));
+		const sequence = this.sequence(request, arrival);
 		this.open.add(sequence);
 		this.waiting.add(sequence);
-		return sequence;
 	}
 
 	/**
@@ -87,6 +92,11 @@ export class SchedulerCore {
 		if (sequence.state === 'running') this.running.splice(this.running.indexOf(sequence), 1);
 		this.end(sequence);
 		return sequence.outputTokens;
+	}
+
+	/** @returns output tokens that a request has produced; undefined when it is unknown or has ended */
+	outputTokens(id: string): number | undefined {
+		return this.open.get(id)?.outputTokens;
 	}
 
 	/** Decides the next step into `batch`. A batch without tokens is no step; it may still have preempted. */
@@ -137,8 +147,23 @@ export class SchedulerCore {
 	/** Most tokens that one sequence may get in the next call. */
 	protected mostTokens(): number {
 		const { longPrefillTokenThreshold } = this.config;
-		const alone = this.running.length + this.waiting.size <= 1;
+		const alone = this.runningCount + this.waiting.size <= 1;
 		return longPrefillTokenThreshold > 0 && !alone ? longPrefillTokenThreshold : MANY_TOKENS;
+	}
+
+	private sequence(request: EngineRequest, arrival: number): Sequence {
+		const chain = this.chains === null ? null : this.chains.chain(request);
+		return new Sequence(request, this.submitted++, arrival, this.config.maxModelLen, chain);
+	}
+
+	/** Submitted and not ended. */
+	private everybody(): readonly Sequence[] {
+		return [...this.running, ...this.waiting.all()].filter(({ state }) => state !== 'ended');
+	}
+
+	private markBorne(isBorne: Uint8Array): void {
+		this.pool.markCached(isBorne);
+		for (const { chain } of this.everybody()) chain?.mark(isBorne);
 	}
 
 	private scheduleRunning(batch: StepBatch, mostTokens: number): void {
@@ -183,7 +208,7 @@ export class SchedulerCore {
 	protected admitWaiting(batch: StepBatch, mostTokens: number): void {
 		const { config, pool, running, waiting } = this;
 		let budget = config.maxNumBatchedTokens - batch.tokens;
-		while (budget > 0 && running.length < config.maxNumSeqs) {
+		while (budget > 0 && this.runningCount < config.maxNumSeqs) {
 			const sequence = waiting.peek();
 			if (sequence === undefined) return;
 			const hits = pool.match(sequence);
@@ -213,7 +238,7 @@ export class SchedulerCore {
 	/** Whether there is room to admit a sequence, right after it was matched. */
 	protected fits(sequence: Sequence, hits: number, granted: number): boolean {
 		const { pool } = this;
-		const room = pool.free - pool.freeMatches - (this.running.length > 0 ? this.watermarkBlocks : 0);
+		const room = pool.free - pool.freeMatches - (this.runningCount > 0 ? this.watermarkBlocks : 0);
 		if (Math.ceil(granted / pool.blockSize) > room) return false;
 		return !this.config.reserveFullIsl || Math.ceil(sequence.tokens / pool.blockSize) - hits <= room;
 	}

@@ -15,7 +15,8 @@ export class StepBatch {
 
 	/** Tokens of the step. */
 	tokens = 0;
-	prefillTokens = 0;
+	/** Squares of the tokens that each prefilling sequence gets, added up. */
+	prefillChunkSquares = 0;
 	decodeSequences = 0;
 	/** Positions that the decoding sequences attend to, the new one included. */
 	decodeContextTokens = 0;
@@ -38,15 +39,14 @@ export class StepBatch {
 	clear(): void {
 		this.count = 0;
 		this.tokens = 0;
-		this.prefillTokens = 0;
+		this.prefillChunkSquares = 0;
 		this.decodeSequences = 0;
 		this.decodeContextTokens = 0;
-		// Most steps have none of these; an empty array is not worth a write.
-		if (this.admitted.length > 0) this.admitted.length = 0;
-		if (this.resumed.length > 0) this.resumed.length = 0;
-		if (this.preempted.length > 0) this.preempted.length = 0;
-		if (this.firstTokens.length > 0) this.firstTokens.length = 0;
-		if (this.finished.length > 0) this.finished.length = 0;
+		empty(this.admitted);
+		empty(this.resumed);
+		empty(this.preempted);
+		empty(this.firstTokens);
+		empty(this.finished);
 	}
 
 	/** Grants `granted` more positions to `sequence` and counts them as computed. */
@@ -60,7 +60,7 @@ export class StepBatch {
 			this.decodeSequences++;
 			this.decodeContextTokens += to;
 		} else {
-			this.prefillTokens += granted;
+			this.prefillChunkSquares += granted * granted;
 			if (from < sequence.lostEnd) sequence.recomputedTokens += Math.min(to, sequence.lostEnd) - from;
 			if (isLast && to === sequence.promptTokens) this.firstTokens.push(sequence);
 		}
@@ -126,7 +126,7 @@ export class StepBatch {
 			this.decodeSequences--;
 			this.decodeContextTokens -= to;
 		} else {
-			this.prefillTokens -= granted;
+			this.prefillChunkSquares -= granted * granted;
 			if (from < sequence.lostEnd) sequence.recomputedTokens -= Math.min(to, sequence.lostEnd) - from;
 			const first = this.firstTokens.indexOf(sequence);
 			if (first >= 0) this.firstTokens.splice(first, 1);
@@ -137,4 +137,9 @@ export class StepBatch {
 		this.count--;
 		return granted;
 	}
+}
+
+/** Takes everything out of a list that is filled again soon: setting its length would give its memory back too, and costs more than the step. */
+export function empty(list: unknown[]): void {
+	while (list.length > 0) list.pop();
 }

@@ -5,19 +5,34 @@ import type { StepBatch } from './step-batch.ts';
 /** What the time of a step depends on: the sums of a `StepBatch`. */
 export type StepLoad = Pick<
 	StepBatch,
-	'count' | 'tokens' | 'prefillTokens' | 'decodeSequences' | 'decodeContextTokens'
+	'count' | 'tokens' | 'prefillChunkSquares' | 'decodeSequences' | 'decodeContextTokens'
 >;
 
 /** Microseconds of a step on the GPU, but for the part that grows with the context of the decoding sequences. */
 export function gpuConstantUs(cost: StepCost, load: StepLoad): number {
-	const { prefillTokens } = load;
+	const padding = graphPadding(load, cost.graphLimitSequences ?? 0);
 	return (
 		cost.baseUs +
-		cost.perTokenOverKneeUs * Math.max(0, load.tokens - cost.kneeTokens) +
-		cost.perDecodeSequenceUs * load.decodeSequences +
-		cost.perPrefillTokenSquaredUs * prefillTokens * prefillTokens +
+		cost.perTokenOverKneeUs * Math.max(0, load.tokens + padding - cost.kneeTokens) +
+		cost.perDecodeSequenceUs * (load.decodeSequences + padding) +
+		cost.perPrefillTokenSquaredUs * load.prefillChunkSquares +
 		cost.allReduceUs
 	);
+}
+
+/** Empty entries that fill a step of one token each up to the next captured CUDA graph. */
+function graphPadding({ count, tokens }: StepLoad, limitSequences: number): number {
+	if (count === 0 || count > limitSequences || tokens > count) return 0;
+	const size = graphSize(count);
+	return size > limitSequences ? 0 : size - count;
+}
+
+/** vLLM captures 1, 2, 4, 8, 16, 24, ... 256, 272, 288, ... (`_set_cudagraph_sizes` in vllm/config/vllm.py). */
+function graphSize(sequences: number): number {
+	if (sequences <= 2) return sequences;
+	if (sequences <= 4) return 4;
+	const stride = sequences <= 256 ? 8 : 16;
+	return Math.ceil(sequences / stride) * stride;
 }
 
 /** Microseconds the host spends on scheduling, sampling and detokenizing a step. */

@@ -75,6 +75,11 @@ export class StepwiseEngine implements EngineModel {
 		return 0;
 	}
 
+	outputTokens(id: string, nowUs: TimeUs): number | undefined {
+		this.moveTo(nowUs);
+		return this.rejected.some((event) => event.id === id) ? 0 : this.producedTokens(id);
+	}
+
 	nextUs(): TimeUs {
 		return this.dueUs;
 	}
@@ -156,10 +161,20 @@ export class StepwiseEngine implements EngineModel {
 		return events;
 	}
 
+	/** Output tokens of an open request at the time it stands at. */
+	protected producedTokens(id: string): number | undefined {
+		return this.core.outputTokens(id);
+	}
+
 	private refusal({ promptTokens }: EngineRequest): string | undefined {
 		if (promptTokens < 1) return 'the prompt is empty';
 		if (promptTokens < this.maxModelLen) return undefined;
 		return `the prompt has ${promptTokens} tokens; with at least one output token the context of ${this.maxModelLen} is too short`;
+	}
+
+	/** Whether a refusal waits to be reported at this very time. */
+	protected get hasRejected(): boolean {
+		return this.rejected.length > 0;
 	}
 
 	private takeRejected(): readonly EngineEvent[] {

@@ -4,20 +4,55 @@ import { assert } from '../domain/errors.ts';
 /** Name of the stream that holds what a request answers, for the prompts of later requests: `o` and its id. */
 export const outputStream = (requestId: string): string => `o${requestId}`;
 
+/** Fewer numbers than these are not worth looking through for those to give up. */
+const LEAST_CROWD = 4096;
+
 /**
  * Numbers for full blocks of tokens, in place of vLLM's hashes: two blocks get the same number exactly when they and
- * everything before them hold the same tokens.
+ * everything before them hold the same tokens. Numbers that nobody bears any more are given up now and then (`forget`), so that
+ * memory follows what is open and cached, not what was ever asked.
  */
 export class TokenChains {
 	private readonly blockSize: number;
-	private readonly streams = new Map<string, number>();
+	private readonly leastCrowd: number;
 	private readonly numbers = new Map<string, number>();
 	private readonly runs = new Map<string, number[]>();
 	private nextNumber = 0;
-	private nextStream = 0;
+	/** Below the next one, and free again. */
+	private readonly idle: number[] = [];
+	private crowd: number;
 
-	constructor(blockSize: number) {
+	constructor(blockSize: number, leastCrowd = LEAST_CROWD) {
 		this.blockSize = blockSize;
+		this.leastCrowd = leastCrowd;
+		this.crowd = leastCrowd;
+	}
+
+	/** Numbers given out. */
+	get count(): number {
+		return this.nextNumber - this.idle.length;
+	}
+
+	/** Whether it is time to `forget`: twice as many numbers are given out as were kept the last time. */
+	get isCrowded(): boolean {
+		return this.count > this.crowd;
+	}
+
+	/** @param mark puts a 1 at every number that an open sequence or a cached block bears; all others are given up */
+	forget(mark: (isBorne: Uint8Array) => void): void {
+		const isBorne = new Uint8Array(this.nextNumber);
+		mark(isBorne);
+		for (const [key, number] of this.numbers) if (isBorne[number] === 0) this.numbers.delete(key);
+		for (const [key, run] of this.runs) {
+			// Whoever bears a number bears those before it.
+			const end = run.findIndex((number) => isBorne[number] === 0);
+			if (end === 0) this.runs.delete(key);
+			else if (end > 0) run.length = end;
+		}
+		this.idle.length = 0;
+		for (let number = this.nextNumber - 1; number >= 0; number--)
+			if (isBorne[number] === 0) this.idle.push(number);
+		this.crowd = Math.max(this.leastCrowd, 2 * this.count);
 	}
 
 	/** The chain of a request's prompt followed by its output. */
@@ -34,7 +69,7 @@ export class TokenChains {
 
 	/** The tokens that a request answers. */
 	output(id: string): Piece {
-		return { stream: this.stream(outputStream(id)), from: 0, length: Number.POSITIVE_INFINITY };
+		return { stream: outputStream(id), from: 0, length: Number.POSITIVE_INFINITY };
 	}
 
 	/** The number of the block with these tokens after the block `parent` (-1: it is the first). */
@@ -49,8 +84,8 @@ export class TokenChains {
 	}
 
 	/** Numbers of the blocks after the block `parent` that hold the tokens of `stream` from `from` on and nothing else. */
-	run(parent: number, stream: number, from: number): number[] {
-		const key = `${parent}:${stream}.${from}`;
+	run(parent: number, stream: string, from: number): number[] {
+		const key = `${parent}:${from}.${stream}`;
 		let run = this.runs.get(key);
 		if (run === undefined) {
 			run = [];
@@ -61,31 +96,21 @@ export class TokenChains {
 
 	/** A number that no other block has. */
 	fresh(): number {
-		return this.nextNumber++;
+		return this.idle.pop() ?? this.nextNumber++;
 	}
 
 	/** Joins a segment to the one before when it continues it, so that equal tokens always look equal. */
-	private append(pieces: Piece[], [name, from, length]: PromptSegment): void {
+	private append(pieces: Piece[], [stream, from, length]: PromptSegment): void {
 		if (length === 0) return;
-		const stream = this.stream(name);
 		const last = pieces.at(-1);
 		if (last !== undefined && last.stream === stream && last.from + last.length === from)
 			last.length += length;
 		else pieces.push({ stream, from, length });
 	}
-
-	private stream(name: string): number {
-		let stream = this.streams.get(name);
-		if (stream === undefined) {
-			stream = this.nextStream++;
-			this.streams.set(name, stream);
-		}
-		return stream;
-	}
 }
 
 interface Piece {
-	readonly stream: number;
+	readonly stream: string;
 	readonly from: number;
 	length: number;
 }
@@ -122,6 +147,11 @@ export class TokenChain {
 		return numbers[blockIndex] as number;
 	}
 
+	/** Marks the numbers worked out so far. */
+	mark(isBorne: Uint8Array): void {
+		for (const number of this.numbers) isBorne[number] = 1;
+	}
+
 	private nextNumber(): number {
 		const { chains, blockSize, offset } = this;
 		const piece = this.piece();
@@ -146,7 +176,7 @@ export class TokenChain {
 		for (let missing = this.blockSize; missing > 0; ) {
 			const piece = this.piece();
 			const taken = Math.min(missing, piece.length - this.offset);
-			text += `${piece.stream}.${piece.from + this.offset}.${taken} `;
+			text += `${piece.stream.length}.${piece.stream}.${piece.from + this.offset}.${taken} `;
 			missing -= taken;
 			this.skip(taken, piece);
 		}

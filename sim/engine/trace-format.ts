@@ -54,7 +54,7 @@ export type IdAndTokens = readonly [id: number, tokens: number];
 /**
  * Reads one line of a scheduler recording.
  * @param where file and line, for the message, e.g. `scheduler-small.jsonl.gz:17`
- * @throws UsageError E_TRACE: not JSON, a field missing or of another kind, an id that names no request
+ * @throws UsageError E_TRACE: not JSON, a field missing or of another kind, an id that names no request, what no scheduler could carry out
  */
 export function parseTrace(line: string, where: string): SchedulerTrace {
 	let json: unknown;
@@ -67,7 +67,7 @@ export function parseTrace(line: string, where: string): SchedulerTrace {
 	const trace = new TraceField(where, '', json);
 	trace.oneOf('format', [1]);
 	const config = parseConfig(trace.child('config'));
-	const requests = trace.list('requests').map((request) => parseRequest(request, config.maxModelLen));
+	const requests = trace.list('requests').map((request) => parseRequest(request, config));
 	return {
 		name: trace.text('name'),
 		config,
@@ -77,11 +77,15 @@ export function parseTrace(line: string, where: string): SchedulerTrace {
 }
 
 function parseConfig(config: TraceField): EngineConfig {
+	const maxNumSeqs = config.whole('maxNumSeqs', 1);
+	const maxNumBatchedTokens = config.whole('maxNumBatchedTokens', 1);
+	if (maxNumBatchedTokens < maxNumSeqs)
+		throw config.child('maxNumBatchedTokens').error(`at least maxNumSeqs (${maxNumSeqs})`);
 	return {
 		blockSize: config.whole('blockSize', 1),
 		numGpuBlocks: config.whole('numGpuBlocks', 2),
-		maxNumSeqs: config.whole('maxNumSeqs', 1),
-		maxNumBatchedTokens: config.whole('maxNumBatchedTokens', 1),
+		maxNumSeqs,
+		maxNumBatchedTokens,
 		maxModelLen: config.whole('maxModelLen', 2),
 		longPrefillTokenThreshold: config.whole('longPrefillTokenThreshold'),
 		policy: config.oneOf('policy', ['fcfs', 'priority']),
@@ -92,21 +96,30 @@ function parseConfig(config: TraceField): EngineConfig {
 	};
 }
 
-function parseRequest(request: TraceField, maxModelLen: number): TraceRequest {
+function parseRequest(request: TraceField, config: EngineConfig): TraceRequest {
+	const { maxModelLen, blockSize, numGpuBlocks } = config;
 	const prompt = request
 		.list('prompt')
 		.map((segment): PromptSegment => [segment.text(0), segment.whole(1), segment.whole(2)]);
 	const promptTokens = prompt.reduce((sum, [, , length]) => sum + length, 0);
 	if (promptTokens < 1 || promptTokens >= maxModelLen)
 		throw request.child('prompt').error(`lengths that add up to 1 to ${maxModelLen - 1} tokens`);
+	const output = request.whole('output', 1);
+	const maxTokens = request.whole('maxTokens', 1);
+	const abort = request.isNull('abort') ? null : request.whole('abort');
+	// The last token is never computed. One that is aborted may wait in vain.
+	const computed = Math.min(promptTokens + Math.min(output, maxTokens), maxModelLen) - 1;
+	const mostTokens = (numGpuBlocks - 1) * blockSize;
+	if (abort === null && computed > mostTokens)
+		throw request.child('output').error(`an end within the ${mostTokens} tokens of numGpuBlocks`);
 	return {
 		arrive: request.whole('arrive'),
 		prompt,
-		output: request.whole('output', 1),
+		output,
 		end: request.oneOf('end', ['length', 'stop']),
-		maxTokens: request.whole('maxTokens', 1),
+		maxTokens,
 		priority: request.whole('priority', Number.MIN_SAFE_INTEGER),
-		abort: request.isNull('abort') ? null : request.whole('abort'),
+		abort,
 		preemptions: request.whole('preemptions'),
 	};
 }

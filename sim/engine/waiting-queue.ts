@@ -1,25 +1,37 @@
+import type { EngineRequest } from '../domain/engine.ts';
 import type { Sequence } from './sequence.ts';
+import { UnreadRequests } from './unread-requests.ts';
 
-/** Sequences not admitted yet, or preempted: head first. */
+/**
+ * Sequences not admitted yet, or preempted: head first. Under fcfs nobody asks for a newcomer's sequence before its turn, so a
+ * request can stand for it: a million waiting sequences cost more than their scheduling.
+ */
 export class WaitingQueue {
 	private readonly byPriority: boolean;
 	private readonly items: Sequence[] = [];
 	/** Items before it have left; they are cut off now and then, so that taking the head costs O(1). */
 	private head = 0;
+	/** Newcomers behind the items. */
+	private readonly unread = new UnreadRequests();
+	private readonly read: (request: EngineRequest) => Sequence;
 
-	constructor(policy: 'fcfs' | 'priority') {
+	/** @param read makes the sequence of an unread request */
+	constructor(policy: 'fcfs' | 'priority', read: (request: EngineRequest) => Sequence) {
 		this.byPriority = policy === 'priority';
+		this.read = read;
 	}
 
 	get size(): number {
-		return this.items.length - this.head;
+		return this.items.length - this.head + this.unread.size;
 	}
 
 	all(): readonly Sequence[] {
+		while (this.unread.size > 0) this.readNext();
 		return this.items.slice(this.head);
 	}
 
 	peek(): Sequence | undefined {
+		if (this.head === this.items.length) this.readNext();
 		return this.items[this.head];
 	}
 
@@ -36,6 +48,11 @@ export class WaitingQueue {
 		else this.items.push(sequence);
 	}
 
+	/** A newcomer under fcfs, for whom `add` is not called before all unread ones are read. */
+	addUnread(request: EngineRequest): void {
+		this.unread.push(request);
+	}
+
 	/** A preempted sequence: to the very head under fcfs, to its place under the priority policy. */
 	putBack(sequence: Sequence): void {
 		if (this.byPriority) this.insert(sequence);
@@ -46,6 +63,11 @@ export class WaitingQueue {
 	remove(sequence: Sequence): void {
 		const index = this.items.indexOf(sequence, this.head);
 		if (index >= 0) this.items.splice(index, 1);
+	}
+
+	private readNext(): void {
+		const request = this.unread.shift();
+		if (request !== undefined) this.items.push(this.read(request));
 	}
 
 	private insert(sequence: Sequence): void {

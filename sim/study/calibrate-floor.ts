@@ -88,9 +88,9 @@ const TERMS: readonly {
 	readonly value: (load: StepLoad) => number;
 }[] = [
 	{
-		term: 'prefillChunkSquared',
-		reason: 'attention does not cross requests: two prompts of 500 tokens cost less than one of 1000',
-		value: (load) => load.prefillChunkSquares,
+		term: 'prefillStepSquared',
+		reason: 'if attention crossed requests, two prompts of 500 tokens would cost as much as one of 1000',
+		value: (load) => load.prefillTokens ** 2,
 	},
 	{
 		term: 'prefillAttentionPair',

@@ -4,6 +4,7 @@ import type { MeasuredRun } from '../domain/measured-run.ts';
 import type { TimeUs } from '../domain/units.ts';
 import { examineTerms, type NoiseFloor, noiseFloor, type TermFinding } from './calibrate-floor.ts';
 import { type StepLoad, stepLoads } from './calibrate-steps.ts';
+import { callMetrics, percentOff, type RunMetrics } from './call-metrics.ts';
 import {
 	fitStepCost,
 	type LeastSquares,
@@ -11,15 +12,6 @@ import {
 	type ReadRun,
 	type StepCostFit,
 } from './fit-step-cost.ts';
-
-export interface RunMetrics {
-	readonly makespanSeconds: number;
-	readonly ttftMeanSeconds: number;
-	/** Mean over calls of the time per output token after the first. */
-	readonly tpotMeanSeconds: number;
-	/** By nearest rank. */
-	readonly latencyP95Seconds: number;
-}
 
 /** Steps of one kind in one run: their measured model time, and the cost's error on it. */
 export interface StepKindError {
@@ -141,8 +133,10 @@ function fitServer(server: string, runs: readonly MeasuredRun[], leastSquares: L
 function compareRun(run: MeasuredRun, fit: ServerFit, createEngine: EngineFactory): RunComparison {
 	const engine = createEngine(run.config, fit.cost);
 	const times = simulatedTimes(run, engine, fit.frontEndDelayUs);
-	const measured = metrics(run, (index) => present(run.calls[index], 'call'));
-	const simulated = metrics(run, (index) => present(times[index], 'simulated call'));
+	const measured = callMetrics(run.calls);
+	const simulated = callMetrics(
+		run.calls.map((call, index) => ({ ...call, ...present(times[index], 'simulated call') })),
+	);
 	const error = (key: keyof RunMetrics): number => percentOff(simulated[key], measured[key]);
 	return {
 		name: run.name,
@@ -213,29 +207,6 @@ function simulatedTimes(run: MeasuredRun, engine: EngineModel, delayUs: TimeUs):
 	advance(Number.POSITIVE_INFINITY);
 	return run.calls.map(({ id }) => present(times.get(id), `end of call ${id}`));
 }
-
-function metrics(run: MeasuredRun, timesOf: (index: number) => CallTimes): RunMetrics {
-	const calls = run.calls.map((call, index) => ({ ...call, ...timesOf(index) }));
-	const spoken = calls.filter(({ outputTokens }) => outputTokens > 1);
-	const firstSentUs = Math.min(...calls.map(({ sentUs }) => sentUs));
-	const latenciesUs = calls.map(({ sentUs, lastTokenUs }) => lastTokenUs - sentUs).sort((a, b) => a - b);
-	return {
-		makespanSeconds: (Math.max(...calls.map(({ lastTokenUs }) => lastTokenUs)) - firstSentUs) / 1e6,
-		ttftMeanSeconds: mean(calls.map(({ sentUs, firstTokenUs }) => firstTokenUs - sentUs)) / 1e6,
-		tpotMeanSeconds:
-			mean(
-				spoken.map(
-					({ firstTokenUs, lastTokenUs, outputTokens }) => (lastTokenUs - firstTokenUs) / (outputTokens - 1),
-				),
-			) / 1e6,
-		latencyP95Seconds: (latenciesUs[Math.ceil(0.95 * latenciesUs.length) - 1] ?? 0) / 1e6,
-	};
-}
-
-const percentOff = (got: number, wanted: number): number => (wanted === 0 ? 0 : 100 * (got / wanted - 1));
-
-const mean = (values: readonly number[]): number =>
-	values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function median(sorted: readonly number[]): number {
 	const middle = sorted.length / 2;

@@ -15,6 +15,12 @@ export interface ReadRun {
 	readonly loads: readonly StepLoad[];
 }
 
+/** What the cost of a step depends on. */
+export type CostedLoad = Pick<
+	StepLoad,
+	'prefillTokens' | 'prefillChunkSquares' | 'decodeSequences' | 'decodeContextTokens'
+>;
+
 export interface StepCostFit {
 	readonly cost: StepCost;
 	/** From sending a call until the engine knows it, and its last token's way back, together. */
@@ -28,7 +34,7 @@ export interface StepCostFit {
 }
 
 /** Tokens in a step that may cost nothing extra: the candidates among which the fit chooses. */
-const KNEES_TOKENS = [0, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
+export const KNEES_TOKENS: readonly number[] = [0, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
 
 /**
  * Coefficients of the step-cost formula from measured steps, and the host time that lies between them.
@@ -88,14 +94,14 @@ export function modelTimeUs(cost: StepCost, load: StepLoad): number {
 }
 
 /** What the coefficients base, perTokenOverKnee, perDecodeSequence, perContextToken, perPrefillTokenSquared multiply. */
-export function costColumns(load: StepLoad, kneeTokens: number): readonly number[] {
-	const { prefillTokens, decodeSequences, decodeContextTokens } = load;
+export function costColumns(load: CostedLoad, kneeTokens: number): readonly number[] {
+	const { prefillTokens, prefillChunkSquares, decodeSequences, decodeContextTokens } = load;
 	return [
 		1,
 		Math.max(0, prefillTokens + decodeSequences - kneeTokens),
 		decodeSequences,
 		decodeContextTokens,
-		prefillTokens * prefillTokens,
+		prefillChunkSquares,
 	];
 }
 

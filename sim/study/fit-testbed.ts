@@ -68,8 +68,10 @@ export async function fitTestbed(
 				refits: refits.map((refit) => ({ ...refit, start: refit.value })),
 			})),
 		];
+		// Choices that leave the experts' scale alone take the one just fitted, not the experiment's.
+		let assumedSets: string[] = [];
 		for (const cell of cells) {
-			let sets = [...hostSets, ...cell.sets];
+			let sets = [...hostSets, ...assumedSets, ...cell.sets];
 			for (const { parameter, row, start } of cell.refits) {
 				const target = publishedSeconds(workload, row);
 				const fit = await fitIncreasing(
@@ -84,6 +86,7 @@ export async function fitTestbed(
 				sets = [...sets, `${parameter}=${value}`];
 				const rows = [{ row, publishedSeconds: target, meanSeconds: fit.value }];
 				found({ workload, choice: cell.name, parameter, value, rows });
+				if (cell.name === AS_ASSUMED && parameter === EXPERT_SCALE) assumedSets = [`${parameter}=${value}`];
 			}
 		}
 	}

@@ -77,6 +77,11 @@ it.each([
 	['a file that is not there', [], /nothing\.jsonl: expected a file of scheduler traces, got nothing there/],
 	['a broken line', ['nothing.jsonl', '{"format": 1'], /nothing\.jsonl:1: expected one JSON object a line/],
 	[
+		'an empty file',
+		['nothing.jsonl', '\n'],
+		/nothing\.jsonl: expected a scheduler trace a line, got an empty/,
+	],
+	[
 		'a packed file that is not packed',
 		['nothing.jsonl.gz', 'x'],
 		/nothing\.jsonl\.gz: expected a readable file/,

@@ -14,11 +14,12 @@ import type {
 import type { EngineConfig, StepCost } from '../../sim/domain/model.ts';
 import { checkEngineConfig, outputStream } from '../../sim/engine/index.ts';
 
-/** What is done at an instant; gauges are read when everything of the instant is done. */
+/** What is done at an instant; gauges and output tokens are read when everything of the instant is done. */
 export type Deed =
 	| { readonly atUs: number; readonly kind: 'submit'; readonly request: EngineRequest }
 	| { readonly atUs: number; readonly kind: 'abort'; readonly id: string }
-	| { readonly atUs: number; readonly kind: 'look' };
+	| { readonly atUs: number; readonly kind: 'look' }
+	| { readonly atUs: number; readonly kind: 'ask'; readonly id: string };
 
 export interface Workload {
 	readonly config: EngineConfig;
@@ -31,6 +32,8 @@ export interface Witness {
 	/** Output tokens of each aborted request; undefined when it had ended. */
 	readonly aborts: readonly (number | undefined)[];
 	readonly looks: readonly EngineGauges[];
+	/** Output tokens of each request asked for; undefined when it was not open. */
+	readonly asks: readonly (number | undefined)[];
 }
 
 export function witness(createEngine: EngineFactory, { config, cost, deeds }: Workload): Witness {
@@ -38,16 +41,24 @@ export function witness(createEngine: EngineFactory, { config, cost, deeds }: Wo
 	const events: EngineEvent[] = [];
 	const aborts: (number | undefined)[] = [];
 	const looks: EngineGauges[] = [];
+	const asks: (number | undefined)[] = [];
 	for (const deed of deeds) {
 		// A look comes after what its own instant brings, anything else before it.
-		run(engine, deed.kind === 'look' ? deed.atUs : deed.atUs - 1, events);
+		const onlyLooks = deed.kind === 'look' || deed.kind === 'ask';
+		run(engine, onlyLooks ? deed.atUs : deed.atUs - 1, events);
 		if (deed.kind === 'submit') engine.submit(deed.request, deed.atUs);
 		else if (deed.kind === 'abort') aborts.push(engine.abort(deed.id, deed.atUs));
+		else if (deed.kind === 'ask') asks.push(engine.outputTokens(deed.id, deed.atUs));
 		else looks.push(engine.gauges(deed.atUs));
 	}
 	run(engine, Number.MAX_SAFE_INTEGER, events);
 	looks.push(engine.gauges());
-	return { events, aborts, looks };
+	return { events, aborts, looks, asks };
+}
+
+/** The same without asking for output tokens, which must change nothing. */
+export function unasked(workload: Workload): Workload {
+	return { ...workload, deeds: workload.deeds.filter(({ kind }) => kind !== 'ask') };
 }
 
 /** @throws when a due moment that promised an event brings none */
@@ -89,6 +100,7 @@ export function randomWorkload(seed: number, index: number): Workload {
 	// Whole milliseconds, so that happenings and steps meet at the same microsecond; or times that never come out even.
 	const isEven = chance(0.3);
 	const us = (most: number) => (isEven ? 1000 * whole(0, Math.ceil(most / 1000)) : random() * most);
+	const graphs = randomStream(seed, `engine-graphs/${index}`);
 	const cost: StepCost = {
 		hostUs: us(5000),
 		hostPerSequenceUs: us(100),
@@ -99,6 +111,7 @@ export function randomWorkload(seed: number, index: number): Workload {
 		perContextTokenUs: isEven ? 0 : pick(0, random() * 3, random() * 30),
 		perPrefillTokenSquaredUs: isEven ? 0 : random(),
 		allReduceUs: us(300),
+		graphLimitSequences: [0, 1, 2, 5, 8, 20, 512][Math.floor(graphs() * 7)] as number,
 	};
 
 	const requestCount = whole(1, 30);
@@ -125,7 +138,12 @@ export function randomWorkload(seed: number, index: number): Workload {
 		if (chance(0.15)) deeds.push({ atUs: atUs + moment(), kind: 'abort', id });
 	}
 	for (let looks = whole(0, 30); looks > 0; looks--) deeds.push({ atUs: moment() * 2, kind: 'look' });
-	const rank = { submit: 0, abort: 1, look: 2 };
+	const asking = randomStream(seed, `engine-asks/${index}`);
+	for (let asks = Math.floor(asking() * 40); asks > 0; asks--) {
+		const atUs = Math.floor(asking() * 2 * (spanUs + 1000));
+		deeds.push({ atUs, kind: 'ask', id: String(Math.floor(asking() * requestCount)) });
+	}
+	const rank = { submit: 0, abort: 1, look: 2, ask: 2 };
 	deeds.sort((a, b) => a.atUs - b.atUs || rank[a.kind] - rank[b.kind]);
 	return { config, cost, deeds };
 

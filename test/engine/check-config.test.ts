@@ -35,6 +35,9 @@ describe('engine configuration', () => {
 			'engine config: step.baseUs: expected a number of at least 0, got -1',
 		);
 		expect(() => createStepwiseEngine(CONFIG, { ...COST, hostUs: Number.NaN })).toThrow('step.hostUs');
+		expect(() => createStepwiseEngine(CONFIG, { ...COST, graphLimitSequences: 1.5 })).toThrow(
+			'step.graphLimitSequences: expected a whole number of at least 0, got 1.5',
+		);
 	});
 
 	it('names the modes it knows', () => {

@@ -4,6 +4,7 @@ import type { EngineEvent } from '../../sim/domain/engine.ts';
 import type { EngineConfig } from '../../sim/domain/model.ts';
 import { createStepwiseEngine } from '../../sim/engine/index.ts';
 import { SchedulerCore } from '../../sim/engine/scheduler-core.ts';
+import type { Sequence } from '../../sim/engine/sequence.ts';
 import { StepBatch } from '../../sim/engine/step-batch.ts';
 import { COST, drive, type Happening, request } from './drive.ts';
 
@@ -132,13 +133,20 @@ describe('every workload', () => {
 					core.schedule(batch);
 					expect(batch.count > 0 || batch.preempted.length > 0 || core.openCount === 0).toBe(true);
 					expect(batch.tokens).toBeLessThanOrEqual(engineConfig.maxNumBatchedTokens);
-					expect(batch.prefillTokens + batch.decodeSequences).toBe(batch.tokens);
+					let prefillTokens = 0;
+					let prefillChunkSquares = 0;
 					for (let i = 0; i < batch.count; i++) {
-						const sequence = batch.sequences[i];
-						const index = Number(sequence?.id);
-						scheduled[index] = (scheduled[index] as number) + (batch.granted[i] as number);
-						recomputed[index] = sequence?.recomputedTokens ?? 0;
+						const sequence = batch.sequences[i] as Sequence;
+						const granted = batch.granted[i] as number;
+						const index = Number(sequence.id);
+						scheduled[index] = (scheduled[index] as number) + granted;
+						recomputed[index] = sequence.recomputedTokens;
+						if (sequence.computed - granted >= sequence.prefillEnd) continue;
+						prefillTokens += granted;
+						prefillChunkSquares += granted ** 2;
 					}
+					expect(prefillTokens + batch.decodeSequences).toBe(batch.tokens);
+					expect(batch.prefillChunkSquares).toBe(prefillChunkSquares);
 					for (const { id, hitTokens } of batch.admitted) saved[Number(id)] = hitTokens;
 					// Of a resumed sequence the cache holds only what it had computed, or what others computed of its prompt.
 					for (const { id, hitTokens, lostEnd } of batch.resumed)

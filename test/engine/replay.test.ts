@@ -129,6 +129,7 @@ describe('replaying a recording', () => {
 	it('ends when the model has nothing left that it could schedule', () => {
 		const trace = tinyTrace();
 		trace.config.numGpuBlocks = 2;
+		for (const each of trace.requests) Object.assign(each, { abort: 100 });
 		expect(replay(trace).mismatch).toMatchObject({ step: 0, field: 'row', got: 'nothing' });
 	});
 });
@@ -144,6 +145,14 @@ describe('reading a recording', () => {
 		['config.blockSize: expected a whole number of at least 1, got 0', { config: { blockSize: 0 } }],
 		['config.policy: expected "fcfs" or "priority", got "lifo"', { config: { policy: 'lifo' } }],
 		['config.watermark: expected a number from 0 to 1, got nothing', { config: { watermark: undefined } }],
+		[
+			'config.maxNumBatchedTokens: expected at least maxNumSeqs (4), got 3',
+			{ config: { maxNumBatchedTokens: 3 } },
+		],
+		[
+			'requests[1].output: expected an end within the 8 tokens of numGpuBlocks, got 3',
+			{ request: { output: 3 }, first: { output: 1 }, config: { numGpuBlocks: 3 } },
+		],
 		['requests[1].arrive: expected a whole number of at least 0, got -1', { request: { arrive: -1 } }],
 		['requests[1].priority: expected a whole number, got "high"', { request: { priority: 'high' } }],
 		['requests[1].prompt[0][0]: expected a text, got 7', { request: { prompt: [[7, 0, 6]] } }],
@@ -151,14 +160,20 @@ describe('reading a recording', () => {
 			'requests[1].prompt: expected lengths that add up to 1 to 11 tokens, got [["q",0,12]]',
 			{ request: { prompt: [['q', 0, 12]] } },
 		],
+		['requests[1].output: expected a whole number of at least 1, got 1.5', { request: { output: 1.5 } }],
+		[
+			'requests[1].prompt[0][2]: expected a whole number of at least 0, got -6',
+			{ request: { prompt: [['q', 0, -6]] } },
+		],
 		['steps[2].s: expected a list, got {}', { row: { s: {} } }],
 		['steps[2].s[0][0]: expected the id of one of 3 requests, got 3', { row: { s: [[3, 1]] } }],
 		['steps[2].s[0][1]: expected a whole number of at least 0, got nothing', { row: { s: [[0]] } }],
 		['steps[2].fin[0]: expected the id of one of 3 requests, got null', { row: { fin: [null] } }],
 		['steps[2].used2: expected 4, got 3', { row: { used2: 3 } }],
-	])('%s', (message, { config, request, row: rowChange }: Changes) => {
+	])('%s', (message, { config, first, request, row: rowChange }: Changes) => {
 		const run = broken((trace) => {
 			Object.assign(trace.config, config);
+			Object.assign(trace.requests[0] as object, first);
 			Object.assign(trace.requests[1] as object, request);
 			Object.assign(trace.steps[2] as object, rowChange);
 		});
@@ -180,6 +195,7 @@ describe('reading a recording', () => {
 
 interface Changes {
 	readonly config?: object;
+	readonly first?: object;
 	readonly request?: object;
 	readonly row?: object;
 }

@@ -152,9 +152,8 @@ describe('preemption', () => {
 		const { text, batch } = scheduleStep(core);
 		expect(text).toBe('urgent:1 middle:3');
 		expect(batch.preempted.map(({ id }) => id)).toEqual(['low']);
-		expect([batch.tokens, batch.prefillTokens, batch.decodeSequences, batch.decodeContextTokens]).toEqual([
-			4, 3, 1, 9,
-		]);
+		const { tokens, prefillChunkSquares, decodeSequences, decodeContextTokens } = batch;
+		expect([tokens, prefillChunkSquares, decodeSequences, decodeContextTokens]).toEqual([4, 3 ** 2, 1, 9]);
 	});
 });
 

@@ -5,7 +5,7 @@ import { COST } from './drive.ts';
 const decodes = (decodeSequences: number, decodeContextTokens: number): StepLoad => ({
 	count: decodeSequences,
 	tokens: decodeSequences,
-	prefillTokens: 0,
+	prefillChunkSquares: 0,
 	decodeSequences,
 	decodeContextTokens,
 });
@@ -41,5 +41,40 @@ describe('step clock', () => {
 		expect(clock.nowUs).toBe(changedUs + 3 * 2.1);
 		clock.reset(1000);
 		expect(clock.run(decodes(2, 5))).toBe(1002.1);
+	});
+});
+
+describe('CUDA graphs', () => {
+	const timeUs = (load: StepLoad, graphLimitSequences: number): number => {
+		const clock = new StepClock({ ...COST, graphLimitSequences }, false);
+		clock.reset(0);
+		return clock.run(load);
+	};
+	const ownSizeUs = (load: StepLoad): number => timeUs(load, 0);
+
+	// As vLLM lists them: 1, 2, 4, then every 8 below 256, then every 16 from there.
+	const captured = (limit: number): number[] =>
+		[1, 2, 4]
+			.concat(Array.from({ length: 31 }, (_, index) => 8 * (index + 1)))
+			.concat(Array.from({ length: 17 }, (_, index) => 256 + 16 * index))
+			.filter((size) => size <= limit);
+
+	it.each([512, 300, 256, 60, 10, 3, 1])(
+		'pad a decoding batch to the next captured size up to %d',
+		(limit) => {
+			const sizes = captured(limit);
+			for (let sequences = 1; sequences <= 530; sequences++) {
+				const size = sizes.find((each) => each >= sequences) ?? sequences;
+				const hostUs = (size - sequences) * COST.hostPerSequenceUs;
+				// Contexts and the host's part stay those of the batch itself.
+				const expectedUs = ownSizeUs({ ...decodes(size, 7 * sequences) }) - hostUs;
+				expect(timeUs(decodes(sequences, 7 * sequences), limit), `${sequences}`).toBeCloseTo(expectedUs, 6);
+			}
+		},
+	);
+
+	it('leave a step with a chunk of a prompt as it is', () => {
+		const mixed = { ...decodes(5, 50), count: 6, tokens: 8, prefillChunkSquares: 9 };
+		expect(timeUs(mixed, 512)).toBe(ownSizeUs(mixed));
 	});
 });

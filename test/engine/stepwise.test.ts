@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { EngineEvent } from '../../sim/domain/engine.ts';
 import type { EngineConfig, StepCost } from '../../sim/domain/model.ts';
-import { createStepwiseEngine } from '../../sim/engine/index.ts';
+import { createLeapingEngine, createStepwiseEngine } from '../../sim/engine/index.ts';
 import { CONFIG, COST, drive, request } from './drive.ts';
 
-/** The cost formula of sim/domain/model.ts, written out once more. */
+/** The cost formula of sim/domain/model.ts, written out once more, for at most one prompt in the step. */
 function gpuUs(prefill: number, decodes: number, contextTokens: number): number {
 	const tokens = prefill + decodes;
 	return (
@@ -72,6 +72,15 @@ describe('time of one request', () => {
 			preemptions: 0,
 			busyUs: Math.round(timeUs - 500),
 		});
+	});
+
+	it('squares the tokens of each prompt in a step by themselves', () => {
+		const { events } = drive(engineOf(), [
+			{ atUs: 0, submit: request('a', 7, 1) },
+			{ atUs: 0, submit: request('b', 9, 1) },
+		]);
+		const bothUs = hostUs(2) + gpuUs(16, 0, 0) + COST.perPrefillTokenSquaredUs * (7 ** 2 + 9 ** 2 - 16 ** 2);
+		expect(events.map(({ timeUs }) => timeUs)).toEqual([Math.round(bothUs), Math.round(bothUs)]);
 	});
 
 	it('takes the longer of host and GPU when the host works ahead (asynchronous)', () => {
@@ -225,6 +234,23 @@ describe('protocol', () => {
 		expect(events).toEqual([]);
 		expect(engine.gauges()).toMatchObject({ running: 0, usedBlocks: 0, steps: 8, busyUs: 8000 });
 		expect(engine.nextUs()).toBe(Number.POSITIVE_INFINITY);
+	});
+
+	it.each([
+		['stepwise', createStepwiseEngine],
+		['leaping', createLeapingEngine],
+	] as const)('tells how many tokens a request has by now (%s)', (_, createEngine) => {
+		const engine = createEngine(CONFIG, FLAT);
+		engine.submit(request('a', 4, 50), 0);
+		engine.submit(request('refused', 200, 5), 0);
+		expect(engine.outputTokens('refused', 0)).toBe(0);
+		const tokens = [0, 999, 1000, 1001, 7500, 49_999, 50_000].map((nowUs) => {
+			while (engine.nextUs() <= nowUs) engine.advance(engine.nextUs());
+			return engine.outputTokens('a', nowUs);
+		});
+		expect(tokens).toEqual([0, 0, 1, 1, 7, 49, undefined]);
+		expect(engine.outputTokens('refused', 50_000)).toBeUndefined();
+		expect(() => engine.outputTokens('a', 49_999)).toThrow('cannot move');
 	});
 
 	it('counts the time between two idle phases as busy, and idle time not', () => {

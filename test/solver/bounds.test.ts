@@ -13,7 +13,7 @@ import { simulate } from '../../sim/run/simulate.ts';
 import { type BoundCall, type LowerBound, lowerBoundSeconds } from '../../solver/bounds.ts';
 import { canPreempt, chargesOf, latencyUs } from '../../solver/call-cost.ts';
 import { createScheduler, schedulerNames } from '../../solver/index.ts';
-import { randomSetup, setupShapes, whole } from '../support/random-setup.ts';
+import { randomSetup, setupShapes, sharingShapes, whole } from '../support/random-setup.ts';
 import {
 	FLAT_STEP,
 	SMALL_ENGINE,
@@ -21,6 +21,7 @@ import {
 	type SmallSetup,
 	smallSetup,
 } from '../support/setup-builder.ts';
+import { sharingPolicy } from '../support/sharing-policy.ts';
 
 const deps = { clockSeconds: () => 0 };
 
@@ -100,9 +101,46 @@ describe('the lower bound', () => {
 		const one = await boundAndTime(smallSetup(small), createScheduler('round-robin', deps));
 		expect(one.bound.areaSeconds).toBeGreaterThan(60);
 		expect(one.seconds - one.bound.areaSeconds).toBeLessThan(0.03);
-		const shared = smallSetup({ ...small, gpuBytesPerGpu: 30e9 });
+		const shared = smallSetup({ ...small, gpuBytesPerGpu: 30e9, enginesPerGpu: 2 });
 		const { bound } = await boundAndTime(shared, createScheduler('round-robin', deps));
 		expect(bound.areaSeconds).toBeLessThan(21);
+	});
+
+	it.each([
+		['equal shares', undefined, 10],
+		['measured speeds that add up to more than 1', [1, 0.8], 7],
+		['measured speeds that add up to less than 1', [1, 0.4], 12],
+	])('meets two engines in full batches on one GPU, with %s', async (_, sharedSpeeds, expectedSeconds) => {
+		const small: SmallSetup = { ...fullBatches, gpus: 1, enginesPerGpu: 2, gpuBytesPerGpu: 30e9 };
+		const setup = smallSetup(sharedSpeeds === undefined ? small : { ...small, sharedSpeeds });
+		const { bound, seconds } = await boundAndTime(setup, sharingPolicy({ a: [0], b: [0] }));
+		expect(seconds).toBe(expectedSeconds);
+		// Where sharing loses, one after the other would be quicker but for the load.
+		expect(bound.areaSeconds).toBeCloseTo(Math.min(10, expectedSeconds), 5);
+	});
+
+	it('holds where engines share GPUs, whatever the speeds', async () => {
+		let shared = 0;
+		await fc.assert(
+			fc.asyncProperty(sharingShapes, async (shape) => {
+				const random = randomStream(shape.seed, 'places');
+				const setup = randomSetup({ ...shape, enginesPerGpu: shape.models });
+				const roomy = setup.profiles.map((profile) => ({ ...profile, gpuBytesPerGpu: 5e9 }));
+				const places = setup.models.map(({ id }) => {
+					const first = whole(random, 0, shape.gpus - 1);
+					return [
+						id,
+						shape.gpus > 1 && random() < 0.3 ? [first, (first + 1) % shape.gpus] : [first],
+					] as const;
+				});
+				const policy = sharingPolicy(Object.fromEntries(places));
+				const { bound, seconds } = await boundAndTime({ ...setup, profiles: roomy }, policy);
+				expect(bound.seconds).toBeLessThanOrEqual(seconds);
+				if (setup.cluster.gpus.some(({ sharedSpeeds }) => 2 * (sharedSpeeds?.[1] ?? 0) > 1)) shared++;
+			}),
+			{ seed: 20254, numRuns: 150 },
+		);
+		expect(shared).toBeGreaterThan(30);
 	});
 
 	it('is close to the time of a GPU that serves a long batch at real speed', async () => {
@@ -286,9 +324,9 @@ function randomProfile(random: RandomStream): ReplicaProfile {
 		step: { ...FLAT_STEP, ...step },
 		loadUs: 1,
 		stopUs: 0,
-		sleepUs: 0,
-		wakeUs: 0,
+		sleep: { 1: null, 2: null },
 		gpuBytesPerGpu: 1,
+		sleepingGpuBytesPerGpu: 1,
 		sleepingHostBytes: 1,
 	};
 }
@@ -296,7 +334,7 @@ function randomProfile(random: RandomStream): ReplicaProfile {
 interface Step {
 	readonly sequences: number;
 	readonly tokens: number;
-	readonly prefill: number;
+	readonly prefillChunkSquares: number;
 	readonly decodes: number;
 	readonly context: number;
 	readonly held: number;
@@ -315,11 +353,22 @@ function randomStep(random: RandomStream, engine: EngineConfig): Step {
 	return {
 		sequences,
 		tokens,
-		prefill,
+		prefillChunkSquares: leastSquares(prefill, prefills),
 		decodes,
 		context: decodes === 0 ? 0 : context,
 		held: Math.min(held, memory),
 	};
+}
+
+/** Sum of the squares of `tokens` dealt out as evenly as can be. */
+function leastSquares(tokens: number, sequences: number): number {
+	let sum = 0;
+	for (let left = sequences, rest = tokens; left > 0; left--) {
+		const chunk = Math.floor(rest / left);
+		sum += chunk ** 2;
+		rest -= chunk;
+	}
+	return sum;
 }
 
 /** The cost formula of the domain, term by term. */
@@ -330,7 +379,7 @@ function stepUs({ step, engine }: ReplicaProfile, load: Step): number {
 		step.perTokenOverKneeUs * Math.max(0, load.tokens - step.kneeTokens) +
 		step.perDecodeSequenceUs * load.decodes +
 		step.perContextTokenUs * load.context +
-		step.perPrefillTokenSquaredUs * load.prefill ** 2 +
+		step.perPrefillTokenSquaredUs * load.prefillChunkSquares +
 		step.allReduceUs;
 	return engine.asyncScheduling ? Math.max(hostUs, gpuUs) : hostUs + gpuUs;
 }

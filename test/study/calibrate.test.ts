@@ -76,7 +76,8 @@ describe('a server of exactly the modelled cost', () => {
 			for (const key of ['makespan', 'ttftMean', 'tpotMean', 'latencyP95'] as const)
 				expect(Math.abs(each[`${key}ErrorPercent`]), `${each.name} ${key}`).toBeLessThan(0.1);
 			expect(each.preemptions.simulated).toBe(each.preemptions.measured);
-			expect(each.stepErrors?.all.errorPercent).toBeCloseTo(0, 3);
+			// How two requests resumed in one step share what the cache held is not in a log, so their squares are a guess.
+			expect(Math.abs(each.stepErrors?.all.errorPercent ?? Number.NaN)).toBeLessThan(0.01);
 		}
 		expect(runs[1]?.preemptions.measured).toBeGreaterThan(3);
 		expect(runs[1]?.stepErrors?.recomputing.steps).toBeGreaterThan(0);
@@ -86,7 +87,7 @@ describe('a server of exactly the modelled cost', () => {
 	it('shows no floor', () => {
 		const floor = fit.servers[0]?.floor;
 		expect(floor?.equalSteps.withinRunPercent).toBeLessThan(3);
-		for (const { errorPercent } of floor?.ownFit ?? []) expect(errorPercent).toBeCloseTo(0, 3);
+		for (const { errorPercent } of floor?.ownFit ?? []) expect(Math.abs(errorPercent)).toBeLessThan(0.01);
 	});
 });
 
@@ -126,9 +127,9 @@ itShared('golden/engine-cpu-small8.jsonl.gz', 'predicts the recorded CPU server'
 	const { runs, makespan, fit } = run(readEngineRuns(readShared(file), file));
 	expect(runs).toHaveLength(8);
 	expect(fit.servers[0]).toMatchObject({ steps: 803, unread: [] });
-	// 4.8 and 10.5 when this was written, beside 14 % between runs on equal steps.
-	expect(makespan?.medianAbsoluteErrorPercent).toBeLessThan(5);
-	expect(makespan?.worstAbsoluteErrorPercent).toBeLessThan(11);
+	// 4.0 and 9.2 when this was written, beside 14 % between runs on equal steps.
+	expect(makespan?.medianAbsoluteErrorPercent).toBeLessThan(4.5);
+	expect(makespan?.worstAbsoluteErrorPercent).toBeLessThan(10);
 	for (const { preemptions } of runs)
 		expect(Math.abs(preemptions.simulated - preemptions.measured)).toBeLessThanOrEqual(2);
 });

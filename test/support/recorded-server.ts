@@ -83,15 +83,14 @@ export function recordServer(options: ServerOptions, calls: readonly SentCall[])
 			continue;
 		}
 		const row = describe(batch);
-		const n = batch.prefillTokens + batch.decodeSequences;
 		// Written out from the formula, not taken from the engine.
 		const modelUs =
 			noise() *
 			(cost.baseUs +
-				cost.perTokenOverKneeUs * Math.max(0, n - cost.kneeTokens) +
+				cost.perTokenOverKneeUs * Math.max(0, batch.tokens - cost.kneeTokens) +
 				cost.perDecodeSequenceUs * batch.decodeSequences +
 				cost.perContextTokenUs * batch.decodeContextTokens +
-				cost.perPrefillTokenSquaredUs * batch.prefillTokens ** 2);
+				cost.perPrefillTokenSquaredUs * row.load.prefillChunkSquares);
 		nowUs += modelUs + cost.hostUs + cost.hostPerSequenceUs * batch.count;
 		const firstTokens = [...batch.firstTokens];
 		core.processOutput(batch);
@@ -164,7 +163,7 @@ function describe(batch: StepBatch): {
 		counts,
 		load: {
 			sequences: batch.count,
-			prefillTokens: batch.prefillTokens,
+			prefillTokens: batch.tokens - batch.decodeSequences,
 			decodeSequences: batch.decodeSequences,
 			decodeContextTokens: batch.decodeContextTokens,
 			prefillAttentionPairs,

@@ -57,7 +57,10 @@ async function replayFile(
 	signal: AbortSignal,
 ): Promise<Replay> {
 	let { traces, steps, mismatches, first } = before;
-	for (const [index, line] of readLines(file).entries()) {
+	const lines = readLines(file);
+	if (lines.every((line) => line.trim() === ''))
+		throw new UsageError('E_TRACE', `${file}: expected a scheduler trace a line, got an empty file`);
+	for (const [index, line] of lines.entries()) {
 		if (line.trim() === '') continue;
 		// Lets a Ctrl-C through.
 		await setImmediate();
