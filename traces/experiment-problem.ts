@@ -4,6 +4,21 @@ import { didYouMean } from './did-you-mean.ts';
 import { experimentJsonSchema } from './experiment-schema.ts';
 import type { ExperimentText, FieldPath } from './experiment-text.ts';
 
+/** What kind of document a text is, for messages. */
+export interface DocumentKind {
+	/** Stands where no field is meant. */
+	readonly name: string;
+	/** Codes begin with it. */
+	readonly code: string;
+	jsonSchema(): Record<string, unknown>;
+}
+
+const EXPERIMENT: DocumentKind = {
+	name: 'experiment',
+	code: 'E_EXPERIMENT',
+	jsonSchema: experimentJsonSchema,
+};
+
 /** `file:line:column field.path: expected X, got Y`, ready to throw. */
 export function experimentProblem(
 	text: ExperimentText,
@@ -11,29 +26,35 @@ export function experimentProblem(
 	code: string,
 	expected: string,
 	got: string,
+	kind: DocumentKind = EXPERIMENT,
 ): UsageError {
-	const field = path.length === 0 ? 'experiment' : path.join('.');
+	const field = path.length === 0 ? kind.name : path.join('.');
 	return new UsageError(code, `${text.locate(path)} ${field}: expected ${expected}, got ${got}`);
 }
 
 /** What a schema check found first, as the user's one line. */
-export function schemaProblem(text: ExperimentText, error: z.ZodError): UsageError {
+export function schemaProblem(
+	text: ExperimentText,
+	error: z.ZodError,
+	kind: DocumentKind = EXPERIMENT,
+): UsageError {
 	const issue = mostTelling(error.issues);
 	const path = issue.path as FieldPath;
 	if (issue.code === 'unrecognized_keys') {
 		const key = issue.keys[0] ?? '';
-		const known = keysAt(path);
+		const known = keysAt(path, kind);
 		const expected = known.length === 0 ? 'no such field' : `one of ${known.join(', ')}`;
 		const got = `'${key}'${didYouMean(key, known)}`;
-		return experimentProblem(text, [...path, key], 'E_EXPERIMENT_KEY', expected, got);
+		return experimentProblem(text, [...path, key], `${kind.code}_KEY`, expected, got, kind);
 	}
 	const value = valueAt(text.raw, path);
 	return experimentProblem(
 		text,
 		path,
-		'E_EXPERIMENT_VALUE',
+		`${kind.code}_VALUE`,
 		expectation(issue),
 		`${show(value)}${nearName(issue, value)}`,
+		kind,
 	);
 }
 
@@ -127,8 +148,8 @@ function valueAt(raw: unknown, path: FieldPath): unknown {
 }
 
 /** Field names that the schema knows at a path. */
-function keysAt(path: FieldPath): readonly string[] {
-	let schemas: JsonSchema[] = [experimentJsonSchema()];
+function keysAt(path: FieldPath, kind: DocumentKind): readonly string[] {
+	let schemas: JsonSchema[] = [kind.jsonSchema()];
 	for (const key of path) {
 		schemas = schemas
 			.map((schema) =>

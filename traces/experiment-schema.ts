@@ -1,6 +1,8 @@
 /** The experiment file: one YAML document that describes a run. Units are in the names. */
 import { z } from 'zod';
-import { lengthDistributionSchema } from './length-schema.ts';
+import { liveSchema } from './live-schema.ts';
+import { sharedSpeedsSchema } from './shared-speeds-schema.ts';
+import { aggregatorSchema, workloadSchema } from './workload-schema.ts';
 
 const name = z.string().min(1);
 /** Names folders too, so nothing in it may lead elsewhere. */
@@ -12,7 +14,10 @@ const positiveInt = z.int().min(1);
 const seconds = z.number().min(0);
 
 const gpuTypeSchema = z
-	.strictObject({ memoryBytes: positiveInt.describe('Memory of one GPU, bytes.') })
+	.strictObject({
+		memoryBytes: positiveInt.describe('Memory of one GPU, bytes.'),
+		sharedSpeeds: sharedSpeedsSchema.optional(),
+	})
 	.describe('A GPU type that is not bundled. Only models defined in this file have step times on it.');
 
 const stepCostSchema = z
@@ -39,7 +44,14 @@ const modelSchema = z
 		contextLimitTokens: positiveInt.describe('Prompt and output together, tokens.'),
 		outputLimitTokens: positiveInt.describe('max_tokens of its calls.'),
 		attentionHeads: positiveInt.describe('Tensor parallelism must divide it.'),
-		tokenizer: name.default('qwen2_5').describe('Whose prompt lengths it uses: qwen2_5, llama3 or gemma2.'),
+		tokenizer: name
+			.default('qwen2_5')
+			.describe('Whose prompt lengths it uses: qwen2_5, llama3, gemma2 or bytes.'),
+		tokensPerByte: z
+			.number()
+			.positive()
+			.optional()
+			.describe("Tokens a byte of the text of a question file; absent: its tokenizer's."),
 		chatWrapperTokens: count.default(10).describe('Tokens of the chat template around a prompt.'),
 		answerPartTokens: positiveInt
 			.optional()
@@ -68,6 +80,13 @@ const clusterSchema = z
 			.min(0)
 			.default(1e12)
 			.describe('RAM of each host for weights of sleeping replicas, bytes. The default is assumed.'),
+		enginesPerGpu: positiveInt
+			.max(16)
+			.default(1)
+			.describe(
+				'Engines that may be on one GPU at a time, asleep ones not counted. 1 is the paper. More need a smaller engine.gpuMemoryShare; ' +
+					'they slow each other down as sharedSpeeds of the GPU type says.',
+			),
 	})
 	.describe('The machines.');
 
@@ -113,6 +132,13 @@ const engineSchema = z
 			.min(0)
 			.optional()
 			.describe('The same on more than one GPU (tensor parallelism).'),
+		graphLimitSequences: z
+			.int()
+			.min(0)
+			.optional()
+			.describe(
+				"Largest CUDA graph that decoding batches are padded to, in place of the profile's; 0 = none.",
+			),
 		loadFixedSeconds: seconds
 			.optional()
 			.describe("Part of a cold start that does not depend on the model, in place of the profile's."),
@@ -127,6 +153,10 @@ const engineSchema = z
 			.max(1)
 			.optional()
 			.describe("Share of a GPU that an engine takes, in place of the profile's."),
+		gpuMemoryShareByModel: z
+			.record(z.string(), z.number().gt(0).max(1))
+			.default({})
+			.describe('The same for single models, by id.'),
 		reserveBytesPerGpu: z
 			.number()
 			.min(0)
@@ -134,83 +164,6 @@ const engineSchema = z
 			.describe("Activations and graphs, bytes a GPU, in place of the profile's."),
 	})
 	.describe('The inference engine.');
-
-const workloadSchema = z
-	.strictObject({
-		task: name.describe('Bundled task: prompt lengths, output lengths, answers.'),
-		queries: positiveInt.max(1_000_000).describe('Questions in the batch.'),
-		slotsPerQuery: positiveInt.max(64).default(3).describe('Expert calls per question (k).'),
-		slots: z
-			.record(z.string(), count)
-			.describe(
-				'Expert calls by model; they add up to queries x slotsPerQuery. Shuffled and dealt to the questions.',
-			),
-		keepQueries: positiveInt
-			.optional()
-			.describe('Run only the first so many questions of the shuffled batch, at most queries. Absent: all.'),
-		arrivals: z.enum(['batch']).default('batch').describe('batch: all questions are there at time 0.'),
-		lengthScale: z
-			.strictObject({
-				factor: z.number().positive().default(1).describe('Multiplies expert output lengths, not their cap.'),
-				appliesTo: z.enum(['all', 'reasoning', 'instruct']).default('all').describe('Whose lengths.'),
-			})
-			.prefault({})
-			.describe('One scale on expert output lengths, for what the profiles leave open.'),
-		lengths: z
-			.record(z.string(), lengthDistributionSchema)
-			.default({})
-			.describe("Output lengths by model in place of the task's. Needed for models defined in this file."),
-		lengthCorrelation: z
-			.number()
-			.min(0)
-			.max(1)
-			.optional()
-			.describe(
-				"Correlation of the lengths of two calls of one question (normal scores), in place of the task's.",
-			),
-		easeLengthCorrelation: z
-			.number()
-			.min(0)
-			.max(1)
-			.optional()
-			.describe("How strongly hard questions are long, in place of the task's."),
-		answers: z
-			.strictObject({
-				options: z.int().min(2).max(1_000_000).describe('Answers to choose from.'),
-				mu: z.number().describe('Log odds of being right at ease 0.'),
-				s: z.number().min(0).describe('How much ease matters.'),
-				lam: z.number().min(0).max(1).describe('Share of wrong answers that are the favoured wrong one.'),
-			})
-			.optional()
-			.describe("Answer model in place of the task's: right with probability 1/(1+exp(-(mu+s*ease)))."),
-		calibrationQuestions: positiveInt
-			.max(1_000_000)
-			.default(350)
-			.describe('Past questions from which planning may know lengths.'),
-	})
-	.describe('The questions and who answers them.');
-
-const aggregatorSchema = z
-	.strictObject({
-		model: name.describe('Model that reads the answers and decides.'),
-		tensorParallel: positiveInt.default(1).describe('GPUs of its replica, a power of two.'),
-		lengthScale: z
-			.number()
-			.positive()
-			.default(1)
-			.describe("Multiplies the model's output lengths in this role, not their cap."),
-		unanimousOverrideRate: z
-			.number()
-			.min(0)
-			.max(1)
-			.default(0.02)
-			.describe(
-				'Share of unanimous votes it overrides. Raised where the published accuracy change needs more.',
-			),
-	})
-	.nullable()
-	.default(null)
-	.describe('The aggregator; null for none.');
 
 const planSchema = z
 	.strictObject({
@@ -259,6 +212,10 @@ export const experimentSchema = z
 		gpuTypes: z.record(z.string(), gpuTypeSchema).default({}).describe('GPU types that are not bundled.'),
 		engine: engineSchema.prefault({}),
 		models: z.record(z.string(), modelSchema).default({}).describe('Models that are not bundled.'),
+		profiles: z
+			.array(name)
+			.default([])
+			.describe('Measured profiles (mosaic profile), relative to this file, in place of bundled ones.'),
 		pool: z
 			.array(name)
 			.min(1)
@@ -276,6 +233,7 @@ export const experimentSchema = z
 			})
 			.prefault({})
 			.describe('What the run log keeps.'),
+		live: liveSchema,
 	})
 	.describe('A MOSAIC experiment.');
 

@@ -8,6 +8,8 @@ export interface ExperimentText {
 	readonly raw: unknown;
 	/** `file:line:column`, or the flag that set the field. A missing field is placed at what contains it. */
 	locate(path: FieldPath): string;
+	/** Whether a field's value came from outside the file. */
+	isOverridden(path: FieldPath): boolean;
 }
 
 /** A field set from outside the file. `label` stands in messages in place of file and line. */
@@ -19,12 +21,17 @@ export interface Override {
 
 /**
  * @param file name shown in messages
- * @throws UsageError E_EXPERIMENT_SYNTAX for text that is not one YAML document
+ * @param syntax code of the error for text that is not one YAML document, and what such a text should be (JSON is YAML too)
+ * @throws UsageError
  */
 export function parseExperimentText(
 	text: string,
 	file: string,
 	overrides: readonly Override[],
+	syntax: { readonly code: string; readonly wanted: string } = {
+		code: 'E_EXPERIMENT_SYNTAX',
+		wanted: 'YAML',
+	},
 ): ExperimentText {
 	const lines = new LineCounter();
 	const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -34,13 +41,13 @@ export function parseExperimentText(
 	};
 	const broken = document.errors[0] ?? document.warnings[0];
 	if (broken !== undefined) {
-		throw new UsageError('E_EXPERIMENT_SYNTAX', `${place(broken.pos[0])} ${syntaxTrouble(broken)}`);
+		throw new UsageError(syntax.code, `${place(broken.pos[0])} ${syntaxTrouble(broken, syntax.wanted)}`);
 	}
 	let raw: unknown;
 	try {
 		raw = document.toJS();
 	} catch (error) {
-		throw new UsageError('E_EXPERIMENT_SYNTAX', `${file}:1:1 ${syntaxTrouble(error)}`);
+		throw new UsageError(syntax.code, `${file}:1:1 ${syntaxTrouble(error, syntax.wanted)}`);
 	}
 	for (const override of overrides) raw = applyOverride(raw, override);
 	return {
@@ -52,6 +59,7 @@ export function parseExperimentText(
 				: overrides.findLast((each) => begins(each.path, path));
 			return (inside ?? around)?.label ?? place(offsetOf(document, path));
 		},
+		isOverridden: (path) => overrides.some((each) => begins(path, each.path)),
 	};
 }
 
@@ -136,7 +144,7 @@ const child = (node: unknown, key: string | number): unknown =>
 		: undefined;
 
 /** What is wrong with text that is not YAML as we take it: expected X, got Y. */
-function syntaxTrouble(error: unknown, wanted = 'YAML'): string {
+function syntaxTrouble(error: unknown, wanted: string): string {
 	const { code, message } = error as Error & { readonly code?: string };
 	if (code === 'MULTIPLE_DOCS')
 		return "expected one YAML document, got several (a line '---' begins the next)";

@@ -6,7 +6,10 @@ import { didYouMean } from './did-you-mean.ts';
 import { experimentProblem, schemaProblem } from './experiment-problem.ts';
 import { experimentSchema } from './experiment-schema.ts';
 import { type FieldPath, type Override, parseExperimentText, parseSet } from './experiment-text.ts';
+import { fileTrouble } from './file-trouble.ts';
+import { readInputs } from './input-files.ts';
 import { bundledFile, experimentNames } from './list-experiments.ts';
+import type { Fail } from './resolve/fail.ts';
 import { resolveExperiment } from './resolve/setup.ts';
 
 export interface LoadOptions {
@@ -24,13 +27,14 @@ export interface LoadOptions {
  * @throws UsageError with one line `file:line:column field: expected X, got Y`
  */
 export function loadExperiment(reference: string, options: LoadOptions = {}): Setup {
-	const { text, file } = readReference(reference);
+	const { text, file, folder } = readReference(reference);
 	const parsed = parseExperimentText(text, file, overridesOf(options));
 	const checked = experimentSchema.safeParse(parsed.raw);
 	if (!checked.success) throw schemaProblem(parsed, checked.error);
-	return resolveExperiment(checked.data, (fieldPath, code, expected, got) =>
-		experimentProblem(parsed, fieldPath, code, expected, got),
-	);
+	const fail: Fail = (fieldPath, code, expected, got) =>
+		experimentProblem(parsed, fieldPath, code, expected, got);
+	const { experiment, inputs } = readInputs(checked.data, parsed, folder, fail);
+	return resolveExperiment(experiment, inputs, fail);
 }
 
 /**
@@ -56,13 +60,26 @@ function overridesOf(options: LoadOptions): readonly Override[] {
 	return overrides;
 }
 
-function readReference(reference: string): { readonly text: string; readonly file: string } {
+interface ExperimentSource {
+	readonly text: string;
+	/** Name in messages. */
+	readonly file: string;
+	/** What names in it are relative to. */
+	readonly folder: string;
+}
+
+function readReference(reference: string): ExperimentSource {
 	const names = experimentNames();
 	if (names.includes(reference)) {
-		return { text: readFileSync(bundledFile(reference), 'utf8'), file: `${reference}.yaml` };
+		const bundled = bundledFile(reference);
+		return {
+			text: readFileSync(bundled, 'utf8'),
+			file: `${reference}.yaml`,
+			folder: path.dirname(bundled),
+		};
 	}
 	try {
-		return { text: readFileSync(reference, 'utf8'), file: reference };
+		return { text: readFileSync(reference, 'utf8'), file: reference, folder: path.dirname(reference) };
 	} catch (error) {
 		const reason = (error as NodeJS.ErrnoException).code;
 		const bareName = path.basename(reference) === reference && path.extname(reference) === '';
@@ -72,12 +89,9 @@ function readReference(reference: string): { readonly text: string; readonly fil
 				`experiment: expected a YAML file or one of ${names.join(', ')}, got '${reference}'${didYouMean(reference, names)}`,
 			);
 		}
-		const why = { ENOENT: 'no such file', EISDIR: 'a folder', EACCES: 'a file that may not be read' }[
-			reason ?? ''
-		];
 		throw new UsageError(
 			'E_EXPERIMENT_FILE',
-			`${reference}: expected a readable YAML file, got ${why ?? String(error)}`,
+			`${reference}: expected a readable YAML file, got ${fileTrouble(error)}`,
 		);
 	}
 }

@@ -29,7 +29,7 @@ export function callEndRecord(
 				type: 'call-finished',
 				...about,
 				replica: present(replica, `replica of call ${call.id}`),
-				promptTokens: call.promptTokens,
+				promptTokens: done.promptTokens ?? call.promptTokens,
 				outputTokens: outcome.outputTokens,
 				cachedPromptTokens: done.cachedPromptTokens,
 				recomputedTokens: done.recomputedTokens,
@@ -42,3 +42,13 @@ export function callEndRecord(
 		}
 	}
 }
+
+/** What is known of a call that was given up: the tokens it had. */
+export const cancelledWork = (nowUs: TimeUs, outputTokens: number): CallWork => ({
+	startedUs: nowUs,
+	firstTokenUs: nowUs,
+	cachedPromptTokens: 0,
+	recomputedTokens: 0,
+	preemptions: 0,
+	outputTokens,
+});

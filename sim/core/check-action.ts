@@ -52,7 +52,7 @@ function startFault(
 	if (state.replicas.has(action.replica)) return `replica ${action.replica} exists already`;
 	if (action.gpus.length === 0) return `replica ${action.replica} names no GPU`;
 	if (new Set(action.gpus).size !== action.gpus.length) return `replica ${action.replica} names a GPU twice`;
-	const unknown = action.gpus.find((gpu) => state.gpu(gpu) === undefined);
+	const unknown = action.gpus.find((gpu) => state.occupancy.gpu(gpu) === undefined);
 	if (unknown !== undefined) return `GPU ${unknown} is unknown`;
 	if (profileOn(state, profiles, action.model, action.gpus) === undefined)
 		return `model ${action.model} has no profile on ${action.gpus.join('+')}`;

@@ -1,17 +1,18 @@
 import { PolicyError, present } from '../domain/errors.ts';
-import type { CallId, QueryId, ReplicaId } from '../domain/ids.ts';
+import type { CallId, QueryId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { RunRecord } from '../domain/run-log.ts';
-import type { Action, ReplicaState, Scheduler } from '../domain/scheduler.ts';
+import type { Action, Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { Answer, CallOutcome, Gate, GateDecision, Query } from '../domain/work.ts';
 import { aggregatorPromptTokens } from './aggregator-prompt.ts';
-import { callEndRecord } from './call-end-record.ts';
+import { callEndRecord, cancelledWork } from './call-end-record.ts';
 import { actionFault } from './check-action.ts';
-import { ClusterState, enterState, type QueryRecord, type ReplicaRecord } from './cluster-state.ts';
+import { ClusterState, type QueryRecord } from './cluster-state.ts';
 import type { CallWork, Executor, ExecutorEvent } from './executor.ts';
-import { createView, profileOn } from './view.ts';
+import { ReplicaOrders } from './replica-orders.ts';
+import { createView } from './view.ts';
 
 /** Says after the fact which answers were right. Never reachable from a view. */
 export interface Judge {
@@ -38,13 +39,16 @@ export interface ControllerParts {
 export class Controller {
 	readonly state: ClusterState;
 	private readonly parts: ControllerParts;
+	private readonly replicas: ReplicaOrders;
 	private plan: Plan | null = null;
 	private allArrived = false;
 	private askAgain = false;
 
 	constructor(parts: ControllerParts) {
 		this.parts = parts;
-		this.state = new ClusterState(parts.setup.cluster, parts.setup.models);
+		const { setup, executor, write } = parts;
+		this.state = new ClusterState(setup.cluster, setup.models);
+		this.replicas = new ReplicaOrders({ state: this.state, profiles: setup.profiles, executor, write });
 	}
 
 	setPlan(plan: Plan, nowUs: TimeUs): void {
@@ -66,7 +70,7 @@ export class Controller {
 		});
 	}
 
-	/** Applies what happened. The caller then lets the scheduler `decide`, unless only the engine's gauges moved. */
+	/** Applies what happened. The caller then lets the scheduler `decide`, if `asksScheduler` says so. */
 	apply(event: ExecutorEvent): void {
 		switch (event.kind) {
 			case 'engine-active':
@@ -83,16 +87,22 @@ export class Controller {
 				break;
 			}
 			case 'replica-awake':
-				this.setReplicaState(event.replica, 'awake', event.timeUs);
+				this.replicas.enter(event.replica, 'awake', event.timeUs);
 				break;
 			case 'replica-asleep':
-				this.setReplicaState(event.replica, event.level === 1 ? 'asleep-1' : 'asleep-2', event.timeUs);
+				this.replicas.enter(event.replica, event.level === 1 ? 'asleep-1' : 'asleep-2', event.timeUs);
 				break;
 			case 'replica-stopped':
-				this.setReplicaState(event.replica, 'stopped', event.timeUs);
+				this.replicas.enter(event.replica, 'stopped', event.timeUs);
 				break;
 			case 'replica-failed':
-				this.setReplicaState(event.replica, 'failed', event.timeUs, event.reason);
+				this.replicas.enter(event.replica, 'failed', event.timeUs, event.reason);
+				break;
+			case 'replica-restarting':
+				this.replicas.enter(event.replica, 'loading', event.timeUs, event.reason);
+				break;
+			case 'call-returned':
+				this.takeBack(event);
 				break;
 			case 'call-ended':
 				this.endCall(event.call, event.outcome, event.work, event.timeUs);
@@ -122,18 +132,16 @@ export class Controller {
 		const { executor } = this.parts;
 		switch (action.type) {
 			case 'start':
-				this.start(action, nowUs);
+				this.replicas.start(action, nowUs);
 				break;
 			case 'stop':
-				this.setReplicaState(action.replica, 'stopping', nowUs);
-				executor.stop(action.replica);
+				this.replicas.stop(action.replica, nowUs);
 				break;
 			case 'sleep':
-				this.setReplicaState(action.replica, 'falling-asleep', nowUs);
-				executor.sleep(action.replica, action.level);
+				this.replicas.sleep(action, nowUs);
 				break;
 			case 'wake':
-				this.wake(action.replica, nowUs);
+				this.replicas.wake(action.replica, nowUs);
 				break;
 			case 'dispatch': {
 				const record = this.state.call(action.call);
@@ -181,59 +189,36 @@ export class Controller {
 		}
 	}
 
-	private start(action: Extract<Action, { type: 'start' }>, nowUs: TimeUs): void {
-		const { setup, executor } = this.parts;
-		const profile = present(
-			profileOn(this.state, setup.profiles, action.model, action.gpus),
-			`profile of ${action.model}`,
-		);
-		const { replica: id, model, gpus } = action;
-		if (this.refuses({ id, model, gpus }, profile.gpuBytesPerGpu, nowUs)) return;
-		this.state.replicas.set(id, {
-			id,
-			model,
-			gpus,
-			profile,
-			state: 'stopped',
-			heldGpuBytes: 0,
-			openCalls: 0,
-			dispatched: { expert: 0, aggregator: 0 },
-		});
-		this.setReplicaState(id, 'loading', nowUs);
-		executor.start({ replica: id, model, gpus, profile });
-	}
-
-	private wake(id: ReplicaId, nowUs: TimeUs): void {
-		const record = this.state.replica(id);
-		const neededBytes = record.profile.gpuBytesPerGpu - record.heldGpuBytes;
-		if (this.refuses(record, neededBytes, nowUs)) return;
-		this.setReplicaState(id, 'waking', nowUs);
-		this.parts.executor.wake(id);
-	}
-
-	/** Whether an engine cannot come up on these GPUs now; that it was refused is logged. */
-	private refuses(
-		{ id, model, gpus }: Pick<ReplicaRecord, 'id' | 'model' | 'gpus'>,
-		neededBytes: number,
-		nowUs: TimeUs,
-	): boolean {
-		const reason = this.state.startRefusal(gpus, neededBytes);
-		if (reason !== null)
-			this.parts.write({ type: 'start-refused', timeUs: nowUs, replica: id, model, gpus, reason });
-		return reason !== null;
-	}
-
-	private setReplicaState(id: ReplicaId, state: ReplicaState, nowUs: TimeUs, reason?: string): void {
-		const record = this.state.replica(id);
-		enterState(record, state);
+	/** A call that nobody serves any more: pending again, or at its end when it was being cancelled anyway. */
+	private takeBack({
+		call: id,
+		replica: replicaId,
+		reason,
+		outputTokens,
+		timeUs,
+	}: Extract<ExecutorEvent, { kind: 'call-returned' }>): void {
+		const record = this.state.call(id);
+		const { query, role, model } = record.call;
+		const replica = this.state.replica(replicaId);
+		if (record.state === 'cancelling') {
+			this.endCall(id, { kind: 'cancelled' }, cancelledWork(timeUs, outputTokens), timeUs);
+			return;
+		}
+		record.state = 'pending';
+		record.replica = null;
+		replica.openCalls--;
+		replica.dispatched[role]--;
+		this.state.pending.add(record.call);
 		this.parts.write({
-			type: 'replica-changed',
-			timeUs: nowUs,
-			replica: id,
-			model: record.model,
-			gpus: record.gpus,
-			state,
-			...(reason === undefined ? {} : { reason }),
+			type: 'call-returned',
+			timeUs,
+			call: id,
+			query,
+			role,
+			model,
+			replica: replicaId,
+			reason,
+			outputTokens,
 		});
 	}
 

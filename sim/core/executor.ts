@@ -3,7 +3,7 @@
  * executor (sim/run) and the live one (live/) implement it and never meet.
  */
 import type { CallId, GpuId, ModelId, ReplicaId } from '../domain/ids.ts';
-import type { ReplicaProfile } from '../domain/model.ts';
+import type { ReplicaProfile, SleepLevel } from '../domain/model.ts';
 import type { EngineSample } from '../domain/run-log.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { Call, CallOutcome } from '../domain/work.ts';
@@ -19,7 +19,7 @@ export interface ReplicaStart {
 export interface Executor {
 	start(start: ReplicaStart): void;
 	stop(replica: ReplicaId): void;
-	sleep(replica: ReplicaId, level: 1 | 2): void;
+	sleep(replica: ReplicaId, level: SleepLevel): void;
 	wake(replica: ReplicaId): void;
 	dispatch(call: Call, replica: ReplicaId): void;
 	cancel(call: CallId): void;
@@ -31,7 +31,7 @@ export type ExecutorEvent =
 			readonly kind: 'replica-asleep';
 			readonly timeUs: TimeUs;
 			readonly replica: ReplicaId;
-			readonly level: 1 | 2;
+			readonly level: SleepLevel;
 	  }
 	| { readonly kind: 'replica-stopped'; readonly timeUs: TimeUs; readonly replica: ReplicaId }
 	| {
@@ -39,6 +39,23 @@ export type ExecutorEvent =
 			readonly timeUs: TimeUs;
 			readonly replica: ReplicaId;
 			readonly reason: string;
+	  }
+	/** Its engine died or hung and is brought up again under the same id; calls dispatched to it stay with it. */
+	| {
+			readonly kind: 'replica-restarting';
+			readonly timeUs: TimeUs;
+			readonly replica: ReplicaId;
+			readonly reason: string;
+	  }
+	/** A dispatched call that its replica can no longer serve: it may be dispatched again, elsewhere. `replica-failed` follows at once. */
+	| {
+			readonly kind: 'call-returned';
+			readonly timeUs: TimeUs;
+			readonly call: CallId;
+			readonly replica: ReplicaId;
+			readonly reason: string;
+			/** Tokens it had produced, now lost. */
+			readonly outputTokens: number;
 	  }
 	| {
 			readonly kind: 'engine-active';
@@ -57,9 +74,18 @@ export type ExecutorEvent =
 			readonly work: CallWork | null;
 	  };
 
+/**
+ * Whether the scheduler is asked after this event. Not when only an engine's gauges moved; nor when a call came back, as the failure of
+ * its replica, which still looks awake, is the next event.
+ */
+export const asksScheduler = ({ kind }: ExecutorEvent): boolean =>
+	kind !== 'engine-active' && kind !== 'engine-sample' && kind !== 'call-returned';
+
 /** What serving one call took. */
 export interface CallWork {
 	readonly startedUs: TimeUs;
+	/** As the engine counted them, where that is another number than planned. */
+	readonly promptTokens?: number;
 	readonly firstTokenUs: TimeUs;
 	readonly cachedPromptTokens: number;
 	readonly recomputedTokens: number;

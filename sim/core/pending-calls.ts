@@ -41,12 +41,16 @@ class Queue {
 	private readonly entries = new Map<CallId, { readonly call: Call; readonly position: number }>();
 	private sorted = true;
 	private lastPosition = -1;
+	private lastSlot = -1;
 	private listed: readonly Call[] | null = NONE;
 
 	add(call: Call, position: number): void {
-		// Calls arrive in workload order, except aggregator calls, which become ready in any order.
-		if (position < this.lastPosition) this.sorted = false;
+		// Calls arrive in workload order, except aggregator calls, which become ready in any order, and calls that come back.
+		const { slotIndex } = call;
+		if (position < this.lastPosition || (position === this.lastPosition && slotIndex < this.lastSlot))
+			this.sorted = false;
 		this.lastPosition = position;
+		this.lastSlot = slotIndex;
 		this.entries.set(call.id, { call, position });
 		this.listed = null;
 	}
@@ -64,6 +68,7 @@ class Queue {
 				for (const entry of entries) this.entries.set(entry.call.id, entry);
 				this.sorted = true;
 				this.lastPosition = entries.at(-1)?.position ?? -1;
+				this.lastSlot = entries.at(-1)?.call.slotIndex ?? -1;
 			}
 			this.listed = Object.freeze(entries.map((entry) => entry.call));
 		}

@@ -1,11 +1,12 @@
 import { present } from '../domain/errors.ts';
-import type { GpuId, ModelId, QueryId } from '../domain/ids.ts';
+import type { GpuId, HostId, ModelId, QueryId } from '../domain/ids.ts';
 import type { Cluster, ReplicaProfile } from '../domain/model.ts';
 import type { Plan } from '../domain/plan.ts';
 import { findProfileOn, type QueryView, type ReplicaView, type View } from '../domain/scheduler.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { Call, CallRole } from '../domain/work.ts';
-import type { ClusterState, QueryRecord, ReplicaRecord } from './cluster-state.ts';
+import type { ClusterState, QueryRecord } from './cluster-state.ts';
+import type { ReplicaRecord } from './replica-states.ts';
 
 /**
  * The wall: what a scheduler may see of the state. Everything handed out is a copy or a list that is never changed afterwards, and
@@ -31,7 +32,8 @@ export function createView(
 		pending: (model: ModelId, role: CallRole): readonly Call[] => state.pending.list(model, role),
 		query: (id: QueryId): QueryView => queryView(state, state.query(id)),
 		profile: (model, gpus) => profileOn(state, profiles, model, gpus),
-		freeGpuBytes: (gpu: GpuId) => state.freeGpuBytes(gpu),
+		freeGpuBytes: (gpu: GpuId) => state.occupancy.freeGpuBytes(gpu),
+		freeHostBytes: (host: HostId) => state.occupancy.freeHostBytes(host),
 	};
 }
 
@@ -42,7 +44,7 @@ export function profileOn(
 	model: ModelId,
 	gpus: readonly GpuId[],
 ): ReplicaProfile | undefined {
-	const known = gpus.flatMap((gpu) => state.gpu(gpu) ?? []);
+	const known = gpus.flatMap((gpu) => state.occupancy.gpu(gpu) ?? []);
 	return known.length === gpus.length ? findProfileOn(profiles, model, known) : undefined;
 }
 

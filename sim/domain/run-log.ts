@@ -49,7 +49,7 @@ export interface ReplicaChanged {
 	readonly model: ModelId;
 	readonly gpus: readonly GpuId[];
 	readonly state: ReplicaState;
-	/** Why, for a failure; else absent. */
+	/** Why, for a failure and for a load that follows one; else absent. */
 	readonly reason?: string;
 }
 
@@ -72,6 +72,8 @@ export interface EngineSample {
 	readonly maxRunning: number;
 	readonly usedBlocks: number;
 	readonly totalBlocks: number;
+	/** Since the start of its server, as a live server counts them; in a simulation each call carries its own. */
+	readonly preemptions?: number;
 }
 
 export interface CallDispatched {
@@ -130,6 +132,20 @@ export interface CallFailed {
 	readonly reason: string;
 }
 
+/** A dispatched call that its replica could not serve to the end. It is pending again. */
+export interface CallReturned {
+	readonly type: 'call-returned';
+	readonly timeUs: TimeUs;
+	readonly call: CallId;
+	readonly query: QueryId;
+	readonly role: CallRole;
+	readonly model: ModelId;
+	readonly replica: ReplicaId;
+	readonly reason: string;
+	/** Tokens it had produced, now lost. */
+	readonly outputTokens: number;
+}
+
 /** All slots of a query ended and its gate sent it to the aggregator: from now on that call could run. */
 export interface AggregationNeeded {
 	readonly type: 'aggregation-needed';
@@ -160,6 +176,16 @@ export interface StartRefused {
 	readonly reason: string;
 }
 
+/** A sleep that its engine cannot, or whose weights found no room in host RAM. The replica stays awake. */
+export interface SleepRefused {
+	readonly type: 'sleep-refused';
+	readonly timeUs: TimeUs;
+	readonly replica: ReplicaId;
+	readonly model: ModelId;
+	readonly gpus: readonly GpuId[];
+	readonly reason: string;
+}
+
 export interface RunEnded {
 	readonly type: 'run-ended';
 	readonly timeUs: TimeUs;
@@ -179,7 +205,9 @@ export type RunRecord =
 	| CallFinished
 	| CallCancelled
 	| CallFailed
+	| CallReturned
 	| AggregationNeeded
 	| QuerySettled
 	| StartRefused
+	| SleepRefused
 	| RunEnded;

@@ -3,8 +3,8 @@
  * time: the view carries `nowUs`). The simulator and the live executor drive the same object.
  */
 import type { LengthDistribution } from './distribution.ts';
-import type { CallId, GpuId, ModelId, QueryId, ReplicaId } from './ids.ts';
-import type { Cluster, Gpu, Model, ReplicaProfile } from './model.ts';
+import type { CallId, GpuId, HostId, ModelId, QueryId, ReplicaId } from './ids.ts';
+import type { Cluster, Gpu, Model, ReplicaProfile, SleepLevel } from './model.ts';
 import type { Plan } from './plan.ts';
 import type { TimeUs } from './units.ts';
 import type { Answer, Call, CallRole, Query, Verdict } from './work.ts';
@@ -111,7 +111,7 @@ export interface ReplicaView {
 	readonly state: ReplicaState;
 	/** Calls dispatched to it and not ended. */
 	readonly openCalls: number;
-	/** Calls dispatched to it over its whole life, by role. */
+	/** Calls dispatched to it over its whole life, by role; those that it gave back are not counted. */
 	readonly dispatched: Readonly<Record<CallRole, number>>;
 }
 
@@ -157,6 +157,8 @@ export interface View {
 	profile(model: ModelId, gpus: readonly GpuId[]): ReplicaProfile | undefined;
 	/** Free memory of a GPU in bytes, counting every replica that is not stopped. */
 	freeGpuBytes(gpu: GpuId): number;
+	/** RAM of a host in bytes that no sleeping replica's weights take. */
+	freeHostBytes(host: HostId): number;
 }
 
 // ---------------------------------------------------------------- actions
@@ -170,7 +172,8 @@ export type Action =
 			/** More than one GPU means tensor parallelism over them. */
 			readonly gpus: readonly GpuId[];
 	  }
-	| { readonly type: 'sleep'; readonly replica: ReplicaId; readonly level: 1 | 2 }
+	/** Refused at run time, and the replica stays awake, when its weights find no room in host RAM or its engine cannot sleep so. */
+	| { readonly type: 'sleep'; readonly replica: ReplicaId; readonly level: SleepLevel }
 	| { readonly type: 'wake'; readonly replica: ReplicaId }
 	| { readonly type: 'stop'; readonly replica: ReplicaId }
 	| { readonly type: 'dispatch'; readonly call: CallId; readonly replica: ReplicaId }

@@ -1,7 +1,9 @@
 import type { LengthDistribution } from './distribution.ts';
 import type { EngineMode } from './engine.ts';
 import type { ModelId } from './ids.ts';
+import type { LiveSettings } from './live.ts';
 import type { Cluster, Model, ReplicaProfile } from './model.ts';
+import type { Question } from './question.ts';
 import type { AggregatorSpec, PlanOptions } from './scheduler.ts';
 import type { Truth } from './truth.ts';
 import type { CallRole, Query } from './work.ts';
@@ -29,6 +31,8 @@ export interface Setup {
 	readonly aggregator: AggregatorSpec | null;
 	/** Tokens of an aggregator prompt: `base + perAnswer*k + sum(answerTokens) + question`. */
 	readonly aggregatorPrompt: { readonly baseTokens: number; readonly perAnswerTokens: number };
+	/** Tokens of a byte of text by model, where the workload comes from a question file; else null. */
+	readonly tokensPerByte: Readonly<Record<ModelId, number>> | null;
 	readonly lengths: readonly LengthForecast[];
 	/** Questions the forecaster may draw from its calibration stream: mean and maximum are taken over so many. */
 	readonly calibrationQuestions: number;
@@ -38,6 +42,18 @@ export interface Setup {
 	readonly gate: string;
 	/** Simulated seconds between batch samples in the run log. */
 	readonly sampleSeconds: number;
+	/** Texts of the queries, in their order, when the workload comes from a question file; else null. */
+	readonly questions: readonly Question[] | null;
+	/** How a live run of it is carried out. */
+	readonly live: LiveSettings;
 	/** The experiment as resolved, for experiment.yaml in the run folder. */
 	readonly resolved: Readonly<Record<string, unknown>>;
+	/** Files that `resolved` names, to be kept beside it. */
+	readonly inputs: readonly InputFile[];
+}
+
+export interface InputFile {
+	/** As `resolved` names it: a path below the folder of experiment.yaml. */
+	readonly name: string;
+	readonly text: string;
 }

@@ -37,6 +37,7 @@ const CALL_COLUMNS = [
 	'finishReason',
 	'answer',
 	'reason',
+	'attempts',
 ] as const;
 
 type Row<Columns extends readonly string[]> = Record<Columns[number], Cell>;
@@ -68,17 +69,37 @@ export function queriesCsv(records: Iterable<RunRecord>): string {
 }
 
 /**
- * In order of first mention. `status` is `finished`, `cancelled`, `failed` or `open` (dispatched, not ended); `dispatchedSeconds`
- * is the last dispatch. Calls that were never dispatched nor ended leave no record and no row.
+ * In order of first mention. `status` is `finished`, `cancelled`, `failed`, `open` (dispatched, not ended) or `returned` (its replica
+ * failed, and it was not dispatched again); `dispatchedSeconds` is the last dispatch, `attempts` counts them all. Calls that were never
+ * dispatched nor ended leave no record and no row.
  */
 export function callsCsv(records: Iterable<RunRecord>): string {
-	const dispatched = new Map<CallId, CallDispatched>();
+	const dispatched = new Map<CallId, Dispatches>();
 	const rows = new Map<CallId, Row<typeof CALL_COLUMNS>>();
 	for (const record of records) {
 		switch (record.type) {
 			case 'call-dispatched':
-				dispatched.set(record.call, record);
-				rows.set(record.call, { ...EMPTY_CALL, ...identity(record), status: 'open', ...dispatch(record) });
+				dispatched.set(record.call, {
+					last: record,
+					count: 1 + (dispatched.get(record.call)?.count ?? 0),
+				});
+				rows.set(record.call, {
+					...EMPTY_CALL,
+					...identity(record),
+					status: 'open',
+					...dispatch(dispatched.get(record.call)),
+				});
+				break;
+			case 'call-returned':
+				rows.set(record.call, {
+					...EMPTY_CALL,
+					...identity(record),
+					...dispatch(dispatched.get(record.call)),
+					status: 'returned',
+					endedSeconds: secondsFromUs(record.timeUs),
+					outputTokens: record.outputTokens,
+					reason: record.reason,
+				});
 				break;
 			case 'call-finished':
 				rows.set(record.call, {
@@ -130,9 +151,19 @@ const identity = ({ call, query, role, model, replica }: CallIdentity): CallIden
 	replica,
 });
 
-function dispatch(record: CallDispatched | undefined): Partial<Row<typeof CALL_COLUMNS>> {
-	if (record === undefined) return {};
-	return { dispatchedSeconds: secondsFromUs(record.timeUs), promptTokens: record.promptTokens };
+interface Dispatches {
+	readonly last: CallDispatched;
+	readonly count: number;
+}
+
+function dispatch(dispatches: Dispatches | undefined): Partial<Row<typeof CALL_COLUMNS>> {
+	if (dispatches === undefined) return { attempts: 0 };
+	const { last, count } = dispatches;
+	return {
+		dispatchedSeconds: secondsFromUs(last.timeUs),
+		promptTokens: last.promptTokens,
+		attempts: count,
+	};
 }
 
 const secondsOrNull = (timeUs: TimeUs | undefined): number | null =>

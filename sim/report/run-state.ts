@@ -11,7 +11,14 @@ import {
 	type ReplicaId,
 } from '../domain/ids.ts';
 import type { PlannedSession } from '../domain/plan.ts';
-import type { CallDispatched, PlanMade, QueryArrived, ReplicaChanged, RunRecord } from '../domain/run-log.ts';
+import type {
+	CallDispatched,
+	CallReturned,
+	PlanMade,
+	QueryArrived,
+	ReplicaChanged,
+	RunRecord,
+} from '../domain/run-log.ts';
 import type { ReplicaState } from '../domain/scheduler.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { CallRole } from '../domain/work.ts';
@@ -31,12 +38,13 @@ interface SessionProgress {
 	replica: ReplicaStanding | null;
 	dispatched: number;
 	open: number;
-	/** Its replica was put to sleep, stopped or failed. */
+	/** Its replica was put to sleep or stopped. */
 	gone: boolean;
 }
 
 interface CallStanding {
 	readonly workKey: string;
+	/** Aggregator calls that could run are counted apart, in `readyAggregations`, and stand here as ended. */
 	place: 'pending' | 'dispatched' | 'ended';
 	session: SessionProgress | null;
 }
@@ -55,7 +63,7 @@ export class RunState {
 	/** Replicas whose start on a GPU stands refused, and since when. */
 	private readonly refused = new Map<GpuId, Map<ReplicaId, TimeUs>>();
 	private readonly calls = new Map<CallId, CallStanding>();
-	/** Calls that arrived or became ready and were never dispatched, per role and model. */
+	/** Calls that arrived, or came back, and wait to be dispatched, per role and model. */
 	private readonly pendingCalls = new Map<string, number>();
 	private readonly readyAggregations = new Set<CallId>();
 	private sessions: readonly SessionProgress[] = [];
@@ -89,6 +97,9 @@ export class RunState {
 				return;
 			case 'call-dispatched':
 				this.dispatch(record);
+				return;
+			case 'call-returned':
+				this.takeBack(record);
 				return;
 			case 'call-finished':
 			case 'call-cancelled':
@@ -152,13 +163,7 @@ export class RunState {
 
 	private takePlan(record: PlanMade): void {
 		const inOrder = record.plan.sessions.toSorted((a, b) => a.phase - b.phase);
-		this.sessions = inOrder.map((planned) => ({
-			planned,
-			replica: null,
-			dispatched: 0,
-			open: 0,
-			gone: false,
-		}));
+		this.sessions = inOrder.map(notBegun);
 		// After a re-plan, replicas that run already serve the new plan's sessions.
 		for (const replica of this.replicas.values()) {
 			if (!ENDS_SESSION.has(replica.state)) this.bind(replica);
@@ -180,6 +185,18 @@ export class RunState {
 		return session;
 	}
 
+	/** Unless it is brought up again after a failure, and serves its session still. */
+	private bindAnew(replica: ReplicaStanding): void {
+		if (!this.sessions.some((session) => session.replica === replica && !session.gone)) this.bind(replica);
+	}
+
+	/** The session of a replica that failed stands as if nobody had begun it: another may. */
+	private unbind(replica: ReplicaStanding): void {
+		this.sessions = this.sessions.map((session) =>
+			session.replica === replica && !session.gone ? notBegun(session.planned) : session,
+		);
+	}
+
 	private changeReplica(record: ReplicaChanged): void {
 		this.beforeFirstReplica = false;
 		const replica = into(this.replicas, record.replica, () => ({
@@ -190,9 +207,10 @@ export class RunState {
 			active: false,
 		}));
 		replica.state = record.state;
-		if (GONE.has(record.state)) replica.active = false;
-		if (record.state === 'loading' || record.state === 'waking') this.bind(replica);
-		if (ENDS_SESSION.has(record.state)) {
+		if (GONE.has(record.state) || record.state === 'loading') replica.active = false;
+		if (record.state === 'loading' || record.state === 'waking') this.bindAnew(replica);
+		if (record.state === 'failed') this.unbind(replica);
+		else if (ENDS_SESSION.has(record.state)) {
 			for (const session of this.sessions) if (session.replica === replica) session.gone = true;
 		}
 		for (const gpu of replica.gpus) {
@@ -249,6 +267,23 @@ export class RunState {
 		return bound ?? this.bind(replica, role);
 	}
 
+	/** It is where it was before its dispatch: pending, or an aggregator call that could run. */
+	private takeBack({ call: id, role }: CallReturned): void {
+		const call = this.calls.get(id);
+		if (call === undefined || call.place !== 'dispatched') return;
+		if (call.session !== null) {
+			call.session.open--;
+			call.session.dispatched--;
+		}
+		if (role === 'aggregator') {
+			call.place = 'ended';
+			this.readyAggregations.add(id);
+			return;
+		}
+		call.place = 'pending';
+		this.pendingCalls.set(call.workKey, (this.pendingCalls.get(call.workKey) ?? 0) + 1);
+	}
+
 	private end(id: CallId): void {
 		this.readyAggregations.delete(id);
 		const call = this.calls.get(id);
@@ -262,6 +297,14 @@ export class RunState {
 		this.pendingCalls.set(call.workKey, (this.pendingCalls.get(call.workKey) ?? 0) - 1);
 	}
 }
+
+const notBegun = (planned: PlannedSession): SessionProgress => ({
+	planned,
+	replica: null,
+	dispatched: 0,
+	open: 0,
+	gone: false,
+});
 
 const workKey = (role: CallRole, model: ModelId): string => `${role} ${model}`;
 

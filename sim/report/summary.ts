@@ -31,20 +31,25 @@ export interface Summary {
 		 */
 		readonly aggregator: StageSpan;
 	};
-	/** Every call in exactly one field: finished by role; cancelled after dispatch; cancelled before it; failed. */
+	/**
+	 * Every call in exactly one of the first five: finished by role; cancelled after dispatch; cancelled before it; failed. `returned` counts
+	 * how often a replica that failed gave a call back, which then ended as one of these.
+	 */
 	readonly calls: {
 		readonly expert: number;
 		readonly aggregator: number;
 		readonly cancelled: number;
 		readonly neverStarted: number;
 		readonly failed: number;
+		readonly returned: number;
 	};
-	/** Of finished calls; `output` also counts what cancelled calls had produced. */
+	/** Of finished calls; `output` also counts what cancelled calls had produced, `wasted` alone what returned ones had. */
 	readonly tokens: {
 		readonly prompt: number;
 		readonly output: number;
 		readonly recomputed: number;
 		readonly cachedPrompt: number;
+		readonly wasted: number;
 	};
 	/** Latency = settled - arrival, percentiles by nearest rank over settled queries; null when none settled. */
 	readonly queries: {
@@ -169,11 +174,14 @@ const span = (fromUs: TimeUs, toUs: TimeUs): StageSpan => ({
 });
 
 function callsAndTokens(log: readonly RunRecord[]): Pick<Summary, 'calls' | 'tokens'> {
-	const calls = { expert: 0, aggregator: 0, cancelled: 0, neverStarted: 0, failed: 0 };
-	const tokens = { prompt: 0, output: 0, recomputed: 0, cachedPrompt: 0 };
+	const calls = { expert: 0, aggregator: 0, cancelled: 0, neverStarted: 0, failed: 0, returned: 0 };
+	const tokens = { prompt: 0, output: 0, recomputed: 0, cachedPrompt: 0, wasted: 0 };
 	for (const record of log) {
 		if (record.type === 'call-failed') calls.failed++;
-		else if (record.type === 'call-cancelled') {
+		else if (record.type === 'call-returned') {
+			calls.returned++;
+			tokens.wasted += record.outputTokens;
+		} else if (record.type === 'call-cancelled') {
 			if (record.replica === null) calls.neverStarted++;
 			else calls.cancelled++;
 			tokens.output += record.outputTokens;

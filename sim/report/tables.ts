@@ -51,7 +51,8 @@ export function summaryTable(summary: Summary): string {
 		['aggregator stage', `${stages.aggregator.seconds.toFixed(1)} s`],
 		[
 			'calls',
-			`${calls.expert} expert, ${calls.aggregator} aggregator, ${calls.cancelled} cancelled, ${calls.neverStarted} never started, ${calls.failed} failed`,
+			`${calls.expert} expert, ${calls.aggregator} aggregator, ${calls.cancelled} cancelled, ${calls.neverStarted} never started, ${calls.failed} failed` +
+				(calls.returned > 0 ? `; ${calls.returned} times given back by a replica that failed` : ''),
 		],
 		['queries', `${queries.total}: ${queries.settledByVote} by vote, ${queries.aggregated} aggregated`],
 		['latency p50 / p95 / p99', `${latencies(queries)} s`],

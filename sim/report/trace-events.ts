@@ -22,6 +22,15 @@ type TraceEvent =
 			readonly args: Readonly<Record<string, string>>;
 	  }
 	| {
+			readonly ph: 'i';
+			readonly name: string;
+			readonly pid: number;
+			readonly ts: TimeUs;
+			/** Drawn across the tracks of its process. */
+			readonly s: 'p';
+			readonly args: Readonly<Record<string, string>>;
+	  }
+	| {
 			readonly ph: 'C';
 			readonly name: string;
 			readonly pid: number;
@@ -39,7 +48,7 @@ const ENGINES = 2;
 
 /**
  * A run for trace viewers (Perfetto, chrome://tracing): one track per GPU with what it does at every microsecond, and per engine the
- * sequences running and waiting and the KV blocks in use.
+ * sequences running and waiting and the KV blocks in use. Replicas that failed and calls that they gave back are marked.
  */
 export function traceEvents(records: readonly RunRecord[]): TraceDocument {
 	const timeline = gpuTimeline(records);
@@ -60,6 +69,7 @@ export function traceEvents(records: readonly RunRecord[]): TraceDocument {
 			),
 			...timeline.map((interval) => span(interval, tracks.indexOf(interval.gpu))),
 			...records.flatMap(gauges),
+			...records.flatMap(mishaps),
 		],
 	};
 }
@@ -68,6 +78,16 @@ function span({ state, model, replica, fromUs, toUs }: GpuInterval, tid: number)
 	const what = model === null ? state : state === 'busy' ? model : `${state} ${model}`;
 	const args = replica === null ? {} : { replica };
 	return { ph: 'X', name: what, cat: state, pid: GPUS, tid, ts: fromUs, dur: toUs - fromUs, args };
+}
+
+function mishaps(record: RunRecord): readonly TraceEvent[] {
+	const { timeUs: ts } = record;
+	const mark = (name: string, reason: string): TraceEvent[] => [
+		{ ph: 'i', name, pid: ENGINES, ts, s: 'p', args: { reason } },
+	];
+	if (record.type === 'call-returned') return mark(`${record.call} returned`, record.reason);
+	if (record.type !== 'replica-changed' || record.reason === undefined) return [];
+	return mark(`${record.replica} ${record.state === 'failed' ? 'failed' : 'restarts'}`, record.reason);
 }
 
 function gauges(record: RunRecord): readonly TraceEvent[] {

@@ -7,21 +7,23 @@ import type { TimeUs } from '../domain/units.ts';
  * and the pinned digests notice.
  */
 export const EVENT_RANK = {
+	/** All that dies now is known to every decision made now, and does nothing more. */
+	failure: 0,
 	/** A plan that is ready now guides every decision made now. */
-	plan: 0,
+	plan: 1,
 	/** Queries that arrive now are known to every decision made now. */
-	arrival: 1,
+	arrival: 2,
 	/** A replica that becomes ready now may be given work now. */
-	replica: 2,
+	replica: 3,
 	/** Calls that end now are known before any engine goes on. */
-	engine: 3,
+	engine: 4,
 	/**
 	 * A step that starts now takes all calls dispatched now, as vLLM drains its input queue before it schedules. Steps that end
 	 * nobody come here too, so that nothing depends on whether an engine walks from step to step or leaps over them.
 	 */
-	step: 4,
+	step: 5,
 	/** Gauges are read after everything else of this instant. */
-	sample: 5,
+	sample: 6,
 } as const;
 
 export type EventRank = (typeof EVENT_RANK)[keyof typeof EVENT_RANK];
@@ -57,6 +59,12 @@ export class EventQueue<T> {
 		const entry = this.heap.pop();
 		if (entry !== undefined) this.nowUs = entry.timeUs;
 		return entry;
+	}
+
+	/** Whether what comes next is of this rank and of this very moment. */
+	continuesWith(rank: EventRank): boolean {
+		const next = this.heap.peek();
+		return next !== undefined && next.timeUs === this.nowUs && next.rank === rank;
 	}
 
 	/** Time of the next event; Infinity when nothing is left. */

@@ -1,4 +1,6 @@
 import { Controller } from '../core/controller.ts';
+import { asksScheduler } from '../core/executor.ts';
+import { createJudge } from '../core/judge.ts';
 import { createProblem } from '../core/problem.ts';
 import type { EngineFactory } from '../domain/engine.ts';
 import { assert, PolicyError, present } from '../domain/errors.ts';
@@ -12,8 +14,8 @@ import type { Gate } from '../domain/work.ts';
 import { createEngine } from '../engine/index.ts';
 import { EVENT_RANK, EventQueue } from './event-queue.ts';
 import { createForecaster } from './forecaster.ts';
-import { createJudge } from './judge.ts';
-import { type Pending, SimulatedExecutor } from './simulated-executor.ts';
+import type { EngineFailure, Pending } from './pending.ts';
+import { SimulatedExecutor } from './simulated-executor.ts';
 
 export interface SimulateOptions {
 	/** Version of the program, for the log. */
@@ -26,6 +28,8 @@ export interface SimulateOptions {
 	readonly signal?: AbortSignal;
 	/** Called now and then with the share of queries settled, 0 to 1. */
 	readonly onProgress?: (share: number) => void;
+	/** What goes wrong in this run. */
+	readonly failures?: readonly EngineFailure[];
 }
 
 export interface RunOutcome {
@@ -71,6 +75,7 @@ class SimulatedRun {
 	private hasPlan = false;
 	private arrivedQueries = 0;
 	private replanAsked = false;
+	private decisionDue = false;
 	private eventsAtOnce = 0;
 
 	constructor(setup: Setup, scheduler: Scheduler, gate: Gate, options: SimulateOptions) {
@@ -81,6 +86,7 @@ class SimulatedRun {
 		this.forecaster = createForecaster(setup, factory);
 		const slotCounts = new Map(setup.queries.map((query) => [query.id, query.slots.length]));
 		this.executor = new SimulatedExecutor({
+			gpus: setup.cluster.gpus,
 			truth: setup.truth,
 			createEngine: factory,
 			sampleUs: Math.max(1, usFromSeconds(setup.sampleSeconds)),
@@ -108,12 +114,19 @@ class SimulatedRun {
 		// Deciding costs time too: queries arrive and wait while the plan's charged time passes.
 		queue.push(usFromSeconds(plan.evidence.solveSeconds), EVENT_RANK.plan, { kind: 'plan', plan });
 		this.streamArrival();
+		for (const failure of options.failures ?? [])
+			queue.push(failure.timeUs, EVENT_RANK.failure, { kind: 'failure', failure });
 
 		let sliceEvents = 0;
 		for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
 			this.watchClock(next.timeUs);
 			this.nowUs = next.timeUs;
-			if (this.handle(next.value)) this.controller.decide(this.nowUs);
+			if (this.handle(next.value)) this.decisionDue = true;
+			// Engines that die together are reported one by one; nobody decides as if the last of them still lived.
+			if (this.decisionDue && !queue.continuesWith(EVENT_RANK.failure)) {
+				this.decisionDue = false;
+				this.controller.decide(this.nowUs);
+			}
 			if (this.replanAsked) await this.replan();
 			if (++sliceEvents < EVENTS_PER_SLICE) continue;
 			sliceEvents = 0;
@@ -140,10 +153,17 @@ class SimulatedRun {
 			case 'arrival':
 				this.arrive();
 				return this.hasPlan;
-			case 'happening':
-				if (this.executor.isOvertaken(pending)) return false;
-				this.controller.apply(pending.event);
-				return pending.event.kind !== 'engine-active';
+			case 'failure': {
+				const { gpu, reason, restart } = pending.failure;
+				for (const replica of this.executor.replicasOn(gpu)) this.executor.fail(replica, reason, restart);
+				return false;
+			}
+			case 'happening': {
+				const event = this.executor.happen(pending);
+				if (event === null) return false;
+				this.controller.apply(event);
+				return asksScheduler(event);
+			}
 			case 'engine': {
 				const events = this.executor.advance(pending.replica, pending.version);
 				for (const event of events) this.controller.apply(event);

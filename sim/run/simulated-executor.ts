@@ -1,72 +1,68 @@
-import type { CallWork, Executor, ExecutorEvent, ReplicaStart } from '../core/executor.ts';
-import type { EngineEvent, EngineFactory, EngineModel, EngineRequest } from '../domain/engine.ts';
+import { cancelledWork } from '../core/call-end-record.ts';
+import type { Executor, ExecutorEvent, ReplicaStart } from '../core/executor.ts';
+import type { EngineEvent } from '../domain/engine.ts';
 import { assert, present } from '../domain/errors.ts';
-import type { CallId, ReplicaId } from '../domain/ids.ts';
-import type { Plan } from '../domain/plan.ts';
+import type { CallId, GpuId, ReplicaId } from '../domain/ids.ts';
+import type { Gpu, SleepLevel, SleepTimes } from '../domain/model.ts';
 import type { Truth } from '../domain/truth.ts';
 import type { TimeUs } from '../domain/units.ts';
-import type { Answer, Call, CallOutcome } from '../domain/work.ts';
-import { EVENT_RANK, type EventQueue, type EventRank } from './event-queue.ts';
-
-/** What waits in the event queue. */
-export type Pending =
-	| { readonly kind: 'plan'; readonly plan: Plan }
-	| { readonly kind: 'arrival' }
-	/** `order` tells the outcome of an order to a replica that a later order overtook. */
-	| { readonly kind: 'happening'; readonly event: ExecutorEvent; readonly order?: number }
-	/** `version` tells an entry that a later submission made stale. */
-	| { readonly kind: 'engine'; readonly replica: ReplicaId; readonly version: number }
-	| { readonly kind: 'sample'; readonly replica: ReplicaId };
+import type { Call } from '../domain/work.ts';
+import { EVENT_RANK, type EventRank } from './event-queue.ts';
+import { type EngineHost, HostedEngine } from './hosted-engine.ts';
+import type { Pending, Untimed } from './pending.ts';
+import { SharedGpus } from './shared-gpus.ts';
+import { TrueCalls } from './true-calls.ts';
 
 interface RunningReplica {
 	readonly start: ReplicaStart;
-	/** Null while there is no engine (loading, asleep, stopped). */
-	engine: EngineModel | null;
-	scheduledUs: TimeUs;
-	scheduledRank: EventRank;
-	/** Place among the replicas in order of start. */
-	readonly order: number;
-	version: number;
-	/** Orders it was given (start, stop, sleep, wake). */
+	readonly engine: HostedEngine;
+	/** `ready`: calls go to its engine; `away`: it loads, sleeps, or is on the way; `over`: it stops, stopped or failed. */
+	stage: 'ready' | 'away' | 'over';
+	/** Of its last sleep. */
+	sleepLevel: SleepLevel;
+	/** From then on it sleeps; Infinity when it was not told to. */
+	asleepUs: TimeUs;
+	/** Orders it was given (start, stop, sleep, wake), and failures. */
 	orders: number;
-	active: boolean;
-	/** A sample entry waits in the queue. */
-	sampling: boolean;
+	/** Dispatched and not ended, in order of dispatch. */
 	readonly calls: Map<CallId, Call>;
 }
 
-export interface SimulatedWorld {
+export interface SimulatedWorld extends Pick<EngineHost, 'createEngine' | 'sampleUs' | 'queue' | 'nowUs'> {
+	readonly gpus: readonly Gpu[];
 	readonly truth: Truth;
-	readonly createEngine: EngineFactory;
-	readonly sampleUs: TimeUs;
-	readonly queue: EventQueue<Pending>;
-	readonly nowUs: () => TimeUs;
 	readonly slotCount: (call: Call) => number;
 }
 
-/** Turns the controller's orders into later events through the engine model. The only reader of true lengths and answers. */
+/** Turns the controller's orders into later events through the engine model. */
 export class SimulatedExecutor implements Executor {
 	private readonly world: SimulatedWorld;
+	private readonly trueCalls: TrueCalls;
+	private readonly engineHost: EngineHost;
 	private readonly replicas = new Map<ReplicaId, RunningReplica>();
 	private readonly callReplica = new Map<CallId, ReplicaId>();
-	/** Answers of each query's slots as far as they ended, for its aggregator. */
-	private readonly answers = new Map<string, Answer[]>();
 
 	constructor(world: SimulatedWorld) {
 		this.world = world;
+		this.trueCalls = new TrueCalls(world.truth, world.slotCount);
+		this.engineHost = {
+			createEngine: world.createEngine,
+			sampleUs: world.sampleUs,
+			queue: world.queue,
+			nowUs: world.nowUs,
+			sharedGpus: new SharedGpus(world.gpus),
+			report: (event, rank) => this.happenNow(event, rank),
+		};
 	}
 
 	start(start: ReplicaStart): void {
 		const replica: RunningReplica = {
 			start,
-			engine: null,
-			scheduledUs: Number.POSITIVE_INFINITY,
-			scheduledRank: EVENT_RANK.step,
-			order: this.replicas.size,
-			version: 0,
+			engine: new HostedEngine(start, this.replicas.size, this.engineHost),
+			stage: 'away',
+			sleepLevel: 1,
+			asleepUs: Number.POSITIVE_INFINITY,
 			orders: 0,
-			active: false,
-			sampling: false,
 			calls: new Map(),
 		};
 		this.replicas.set(start.replica, replica);
@@ -75,51 +71,81 @@ export class SimulatedExecutor implements Executor {
 
 	stop(id: ReplicaId): void {
 		const replica = this.replica(id);
-		this.dropEngine(replica);
+		replica.stage = 'over';
+		replica.engine.drop();
 		this.carryOut(replica, replica.start.profile.stopUs, { kind: 'replica-stopped', replica: id });
 	}
 
-	sleep(id: ReplicaId, level: 1 | 2): void {
+	sleep(id: ReplicaId, level: SleepLevel): void {
 		const replica = this.replica(id);
+		const { sleepUs } = sleepTimes(replica, level);
+		replica.stage = 'away';
+		replica.sleepLevel = level;
+		replica.asleepUs = this.world.nowUs() + sleepUs;
 		// Both levels drop the KV cache, so the engine that wakes is a new one.
-		this.dropEngine(replica);
-		this.carryOut(replica, replica.start.profile.sleepUs, { kind: 'replica-asleep', replica: id, level });
+		replica.engine.drop();
+		this.carryOut(replica, sleepUs, { kind: 'replica-asleep', replica: id, level });
 	}
 
 	wake(id: ReplicaId): void {
 		const replica = this.replica(id);
-		this.carryOut(replica, replica.start.profile.wakeUs, { kind: 'replica-awake', replica: id });
+		replica.asleepUs = Number.POSITIVE_INFINITY;
+		const { wakeUs } = sleepTimes(replica, replica.sleepLevel);
+		this.carryOut(replica, wakeUs, { kind: 'replica-awake', replica: id });
 	}
 
 	dispatch(call: Call, id: ReplicaId): void {
 		const replica = this.replica(id);
-		const { profile } = replica.start;
-		replica.engine ??= this.world.createEngine(profile.engine, profile.step);
+		assert(replica.stage !== 'over', `replica ${id} is over, so call ${call.id} cannot go there`);
 		replica.calls.set(call.id, call);
 		this.callReplica.set(call.id, id);
-		replica.engine.submit(this.request(call), this.world.nowUs());
-		this.setActive(replica, true);
-		this.reschedule(replica);
+		if (replica.stage === 'ready') replica.engine.submit([this.trueCalls.request(call)]);
 	}
 
 	/** The engine drops the call at once; its end is reported as an event of this same instant. */
 	cancel(id: CallId): void {
 		const replica = this.replica(present(this.callReplica.get(id), `replica of call ${id}`));
 		const call = present(replica.calls.get(id), `call ${id}`);
-		const nowUs = this.world.nowUs();
-		const outputTokens = replica.engine?.abort(id, nowUs) ?? 0;
+		const work = cancelledWork(this.world.nowUs(), replica.engine.abort(id));
 		replica.calls.delete(id);
-		if (call.role === 'expert') this.remember(call, null);
+		this.trueCalls.gaveNone(call);
 		const { replica: replicaId } = replica.start;
-		const work = cancelledWork(nowUs, outputTokens);
-		this.happenLater(0, {
-			kind: 'call-ended',
-			call: id,
-			replica: replicaId,
-			outcome: { kind: 'cancelled' },
-			work,
-		});
-		this.reschedule(replica);
+		const outcome = { kind: 'cancelled' } as const;
+		this.happenNow({ kind: 'call-ended', call: id, replica: replicaId, outcome, work });
+	}
+
+	/**
+	 * A replica's engine dies now; nothing happens to one that is stopping or gone. What follows is known before anything else of this
+	 * instant.
+	 * @param restart true: it is brought up again under the same id, and its open calls are sent again when it is ready; false, or when it
+	 * sleeps (its memory may be taken): its open calls come back, and it has failed for good
+	 */
+	fail(id: ReplicaId, reason: string, restart: boolean): void {
+		const replica = this.replica(id);
+		if (replica.stage === 'over') return;
+		const comesBack = restart && this.world.nowUs() < replica.asleepUs;
+		replica.orders++;
+		replica.asleepUs = Number.POSITIVE_INFINITY;
+		if (comesBack) this.restart(replica, reason);
+		else this.giveUp(replica, reason);
+	}
+
+	/** Replicas whose process is on this GPU, asleep or not, in order of start. */
+	replicasOn(gpu: GpuId): readonly ReplicaId[] {
+		const running = [...this.replicas.values()].filter(({ stage }) => stage !== 'over');
+		return running.filter(({ start }) => start.gpus.includes(gpu)).map(({ start }) => start.replica);
+	}
+
+	/** What a happening comes to, for the controller; null when an order, or a failure, overtook the one behind it. */
+	happen({ event, order }: Extract<Pending, { kind: 'happening' }>): ExecutorEvent | null {
+		if (order === undefined || !('replica' in event)) return event;
+		const replica = this.replica(event.replica);
+		if (replica.orders !== order) return null;
+		if (event.kind === 'replica-awake') {
+			replica.stage = 'ready';
+			replica.engine.submit([...replica.calls.values()].map((call) => this.trueCalls.request(call)));
+		}
+		return event;
 	}
 
 	/**
@@ -128,168 +154,76 @@ export class SimulatedExecutor implements Executor {
 	 */
 	advance(id: ReplicaId, version: number): readonly ExecutorEvent[] {
 		const replica = this.replica(id);
-		if (replica.engine === null || replica.version !== version) return NOTHING;
-		const events = replica.engine.advance(this.world.nowUs());
-		replica.scheduledUs = Number.POSITIVE_INFINITY;
-		const happenings = events.length === 0 ? NOTHING : events.map((event) => this.ended(replica, event));
-		this.reschedule(replica);
-		return happenings;
+		const events = replica.engine.advance(version);
+		return events.length === 0 ? NOTHING : events.map((event) => this.ended(replica, event));
 	}
 
-	/** Whether a replica was given another order since this one. */
-	isOvertaken({ event, order }: Extract<Pending, { kind: 'happening' }>): boolean {
-		return order !== undefined && 'replica' in event && this.replica(event.replica).orders !== order;
-	}
-
-	/** Reads the gauges of an engine that computes, and asks to be called again a sampling interval later. */
 	sample(id: ReplicaId): ExecutorEvent | null {
-		const replica = this.replica(id);
-		replica.sampling = replica.active && replica.engine !== null;
-		if (!replica.active || replica.engine === null) return null;
-		const timeUs = this.world.nowUs();
-		this.sampleLater(replica, this.world.sampleUs);
-		const { running, waiting, usedBlocks, totalBlocks } = replica.engine.gauges(timeUs);
-		const maxRunning = replica.start.profile.engine.maxNumSeqs;
-		return {
-			kind: 'engine-sample',
-			timeUs,
-			replica: id,
-			running,
-			waiting,
-			maxRunning,
-			usedBlocks,
-			totalBlocks,
-		};
+		return this.replica(id).engine.sample();
 	}
 
 	private replica(id: ReplicaId): RunningReplica {
 		return present(this.replicas.get(id), `replica ${id}`);
 	}
 
-	private request(call: Call): EngineRequest {
-		const { truth } = this.world;
-		const isExpert = call.role === 'expert';
-		const outputTokens = isExpert
-			? truth.call(call.id).outputTokens
-			: truth.query(call.query).aggregatorOutputTokens;
-		return {
-			id: call.id,
-			promptTokens: call.promptTokens,
-			// Slots of one query that went to the same model have equal prompts; an aggregator's prompt is its own.
-			promptSegments: [[isExpert ? call.query : call.id, 0, call.promptTokens]],
-			outputTokens: Math.min(outputTokens, call.maxOutputTokens),
-			endsByStop: outputTokens < call.maxOutputTokens,
-			maxOutputTokens: call.maxOutputTokens,
-			priority: 0,
-		};
+	private restart(replica: RunningReplica, reason: string): void {
+		const { replica: id, profile } = replica.start;
+		replica.stage = 'away';
+		replica.engine.drop(EVENT_RANK.failure);
+		this.happenNow({ kind: 'replica-restarting', replica: id, reason }, EVENT_RANK.failure);
+		this.carryOut(replica, profile.loadUs, { kind: 'replica-awake', replica: id });
+	}
+
+	private giveUp(replica: RunningReplica, reason: string): void {
+		const { replica: id } = replica.start;
+		const lost = [...replica.calls.keys()].map((call) => ({
+			call,
+			outputTokens: replica.engine.abort(call),
+		}));
+		replica.stage = 'over';
+		replica.calls.clear();
+		replica.engine.drop(EVENT_RANK.failure);
+		for (const one of lost)
+			this.happenNow({ kind: 'call-returned', ...one, replica: id, reason }, EVENT_RANK.failure);
+		this.happenNow({ kind: 'replica-failed', replica: id, reason }, EVENT_RANK.failure);
 	}
 
 	private ended(replica: RunningReplica, event: EngineEvent): ExecutorEvent {
+		const { timeUs } = event;
 		const call = present(replica.calls.get(event.id as CallId), `call ${event.id}`);
 		replica.calls.delete(call.id);
-		const common = {
-			kind: 'call-ended',
-			timeUs: event.timeUs,
-			call: call.id,
-			replica: replica.start.replica,
-		} as const;
+		const common = { kind: 'call-ended', timeUs, call: call.id, replica: replica.start.replica } as const;
 		if (event.kind === 'rejected') {
-			if (call.role === 'expert') this.remember(call, null);
+			this.trueCalls.gaveNone(call);
 			return { ...common, outcome: { kind: 'failed', reason: event.reason }, work: null };
 		}
 		const { startedUs, firstTokenUs, cachedPromptTokens, recomputedTokens, preemptions, outputTokens } =
 			event;
 		return {
 			...common,
-			outcome: this.outcome(call, event),
+			outcome: this.trueCalls.outcome(call, event),
 			work: { startedUs, firstTokenUs, cachedPromptTokens, recomputedTokens, preemptions, outputTokens },
 		};
 	}
 
-	/** What the model said: an output that was cut never got to its answer. */
-	private outcome(call: Call, event: Extract<EngineEvent, { kind: 'finished' }>): CallOutcome {
-		const { outputTokens, finishReason } = event;
-		const cut = finishReason === 'length';
-		if (call.role === 'aggregator') {
-			const answers = this.answers.get(call.query) ?? [];
-			const answer = cut ? null : this.world.truth.query(call.query).aggregatorAnswer(answers);
-			return { kind: 'finished', outputTokens, answerTokens: 0, finishReason, answer };
-		}
-		const truth = this.world.truth.call(call.id);
-		const answer = cut ? null : truth.answer;
-		this.remember(call, answer);
-		const answerTokens = Math.min(truth.answerTokens, outputTokens);
-		return { kind: 'finished', outputTokens, answerTokens, finishReason, answer };
-	}
-
-	private remember(call: Call, answer: Answer): void {
-		let answers = this.answers.get(call.query);
-		if (answers === undefined) {
-			answers = Array<Answer>(this.world.slotCount(call)).fill(null);
-			this.answers.set(call.query, answers);
-		}
-		assert(call.slotIndex >= 0 && call.slotIndex < answers.length, `slot of call ${call.id}`);
-		answers[call.slotIndex] = answer;
-	}
-
-	private setActive(replica: RunningReplica, active: boolean): void {
-		if (replica.active === active) return;
-		replica.active = active;
-		const { replica: id } = replica.start;
-		this.happenLater(0, { kind: 'engine-active', replica: id, active });
-		if (active && !replica.sampling) this.sampleLater(replica, 0);
-	}
-
-	private dropEngine(replica: RunningReplica): void {
-		replica.engine = null;
-		this.reschedule(replica);
-	}
-
-	private sampleLater(replica: RunningReplica, afterUs: TimeUs): void {
-		replica.sampling = true;
-		const entry: Pending = { kind: 'sample', replica: replica.start.replica };
-		this.world.queue.push(this.world.nowUs() + afterUs, EVENT_RANK.sample, entry);
-	}
-
-	/** Puts the engine's next moment into the queue, unless it stands there already. */
-	private reschedule(replica: RunningReplica): void {
-		const nextUs = replica.engine?.nextUs() ?? Number.POSITIVE_INFINITY;
-		if (nextUs === Number.POSITIVE_INFINITY) this.setActive(replica, false);
-		const rank = replica.engine?.nextEndsSome() ? EVENT_RANK.engine : EVENT_RANK.step;
-		if (nextUs === replica.scheduledUs && rank === replica.scheduledRank) return;
-		replica.scheduledUs = nextUs;
-		replica.scheduledRank = rank;
-		replica.version++;
-		if (nextUs === Number.POSITIVE_INFINITY) return;
-		const { replica: id } = replica.start;
-		const entry: Pending = { kind: 'engine', replica: id, version: replica.version };
-		this.world.queue.push(nextUs, rank, entry, replica.order);
-	}
-
 	/** The outcome of an order to a replica, unless another order comes first: a stop overtakes a load. */
-	private carryOut(replica: RunningReplica, afterUs: TimeUs, event: WithoutTime<ExecutorEvent>): void {
-		this.happenLater(afterUs, event, ++replica.orders);
+	private carryOut(replica: RunningReplica, afterUs: TimeUs, event: Untimed<ExecutorEvent>): void {
+		this.put(this.world.nowUs() + afterUs, EVENT_RANK.replica, event, ++replica.orders);
 	}
 
-	private happenLater(afterUs: TimeUs, event: WithoutTime<ExecutorEvent>, order?: number): void {
-		const timeUs = this.world.nowUs() + afterUs;
-		this.world.queue.push(timeUs, EVENT_RANK.replica, {
-			kind: 'happening',
-			event: { ...event, timeUs } as ExecutorEvent,
-			...(order === undefined ? {} : { order }),
-		});
+	private happenNow(event: Untimed<ExecutorEvent>, rank: EventRank = EVENT_RANK.replica): void {
+		this.put(this.world.nowUs(), rank, event);
+	}
+
+	private put(timeUs: TimeUs, rank: EventRank, what: Untimed<ExecutorEvent>, order?: number): void {
+		const event = { ...what, timeUs } as ExecutorEvent;
+		const entry: Pending =
+			order === undefined ? { kind: 'happening', event } : { kind: 'happening', event, order };
+		this.world.queue.push(timeUs, rank, entry);
 	}
 }
 
-type WithoutTime<T> = T extends unknown ? Omit<T, 'timeUs'> : never;
+const sleepTimes = ({ start }: RunningReplica, level: SleepLevel): SleepTimes =>
+	present(start.profile.sleep[level], `times of sleep level ${level} of ${start.model}`);
 
 const NOTHING: readonly ExecutorEvent[] = Object.freeze([]);
-
-const cancelledWork = (nowUs: TimeUs, outputTokens: number): CallWork => ({
-	startedUs: nowUs,
-	firstTokenUs: nowUs,
-	cachedPromptTokens: 0,
-	recomputedTokens: 0,
-	preemptions: 0,
-	outputTokens,
-});

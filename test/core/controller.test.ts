@@ -3,7 +3,7 @@ import { createGate } from '../../sim/aggregate/gates.ts';
 import { Controller } from '../../sim/core/controller.ts';
 import type { Executor, ExecutorEvent } from '../../sim/core/executor.ts';
 import { PolicyError } from '../../sim/domain/errors.ts';
-import { callId, gpuId, modelId, queryId, replicaId } from '../../sim/domain/ids.ts';
+import { callId, gpuId, hostId, modelId, queryId, replicaId } from '../../sim/domain/ids.ts';
 import type { Plan } from '../../sim/domain/plan.ts';
 import type { RunRecord } from '../../sim/domain/run-log.ts';
 import type { Action, View } from '../../sim/domain/scheduler.ts';
@@ -80,13 +80,13 @@ function scripted(small: SmallSetup, gate = 'majority') {
 			nowUs++;
 			controller.apply({ ...event, timeUs: nowUs } as ExecutorEvent);
 		},
-		finish: (call: string, answer: string | null): void => {
+		finish: (call: string, answer: string | null, replica = 'r'): void => {
 			nowUs++;
 			controller.apply({
 				kind: 'call-ended',
 				timeUs: nowUs,
 				call: callId(call),
-				replica: replicaId('r'),
+				replica: replicaId(replica),
 				outcome: { kind: 'finished', outputTokens: 30, answerTokens: 7, finishReason: 'stop', answer },
 				work: {
 					startedUs: 0,
@@ -204,17 +204,6 @@ describe('Controller', () => {
 		expect(run.view().replicas.map((replica) => replica.id)).toEqual(['r']);
 	});
 
-	it('keeps a second engine off a GPU even where memory is left, since sharing is not modelled', () => {
-		const run = scripted({ ...oneQuery, gpuBytesPerGpu: 20e9 });
-		run.act(start('r', 'm', 'gpu0'));
-		run.act(start('r2', 'm', 'gpu0'));
-		expect(run.records.at(-1)).toMatchObject({
-			type: 'start-refused',
-			replica: 'r2',
-			reason: expect.stringContaining('one engine at a time'),
-		});
-	});
-
 	it('frees the memory of a replica only once it has stopped', () => {
 		const run = scripted(oneQuery);
 		run.act(start('r', 'm', 'gpu0'));
@@ -239,6 +228,70 @@ describe('Controller', () => {
 		// Stopping a sleeper never takes memory that it had given away.
 		run.act({ type: 'stop', replica: replicaId('r') });
 		expect(run.view().freeGpuBytes(gpuId('gpu0'))).toBe(80e9 - 72e9 - 1.5 * 1024 ** 3);
+	});
+
+	it('refuses a sleep for which host RAM is short, as an event: the replica stays awake', () => {
+		const run = scripted({ ...oneQuery, hostRamBytes: 20e9 });
+		run.act(start('r', 'm', 'gpu0'), start('r2', 'm', 'gpu1'));
+		for (const id of ['r', 'r2']) run.happen({ kind: 'replica-awake', replica: replicaId(id) });
+		run.act({ type: 'sleep', replica: replicaId('r'), level: 1 });
+		expect(run.view().freeHostBytes(hostId('host0'))).toBe(4e9);
+		const before = run.orders.length;
+		run.act({ type: 'sleep', replica: replicaId('r2'), level: 1 });
+		expect(run.records.at(-1)).toMatchObject({
+			type: 'sleep-refused',
+			replica: 'r2',
+			gpus: ['gpu1'],
+			reason: expect.stringContaining('14.90 GiB of RAM on host0'),
+		});
+		expect(run.orders).toHaveLength(before);
+		expect(run.view().replicas[1]).toMatchObject({ id: 'r2', state: 'awake' });
+		run.act({ type: 'sleep', replica: replicaId('r2'), level: 2 });
+		expect(run.records.at(-1)).toMatchObject({ type: 'replica-changed', state: 'falling-asleep' });
+	});
+
+	it('takes back the calls of a replica that dies, to where they stood in the queue', () => {
+		const run = running();
+		const returned = { replica: replicaId('r'), reason: 'died', outputTokens: 7 } as const;
+		run.act({ type: 'cancel', call: callId('q0/1') });
+		for (const call of ['q0/2', 'q0/1', 'q0/0'])
+			run.happen({ kind: 'call-returned', call: callId(call), ...returned });
+		run.happen({ kind: 'replica-failed', replica: replicaId('r'), reason: 'died' });
+		const pending = run.view().pending(modelId('m'), 'expert');
+		expect(pending.map(({ id }) => id)).toEqual(['q0/0', 'q0/2']);
+		expect(run.view().replicas[0]).toMatchObject({
+			openCalls: 0,
+			state: 'failed',
+			dispatched: { expert: 1 },
+		});
+		expect(run.records.find((record) => record.type === 'call-cancelled')).toMatchObject({
+			call: 'q0/1',
+			outputTokens: 7,
+		});
+		run.act(start('r2', 'm', 'gpu0'));
+		run.happen({ kind: 'replica-awake', replica: replicaId('r2') });
+		run.act(dispatch('q0/0', 'r2'));
+		run.finish('q0/0', 'A', 'r2');
+		expect(run.view().openExpertCalls).toBe(1);
+	});
+
+	it('keeps the calls of a replica that is brought up again', () => {
+		const run = running();
+		run.happen({ kind: 'replica-restarting', replica: replicaId('r'), reason: 'died' });
+		expect(run.view().replicas[0]).toMatchObject({ openCalls: 3, state: 'loading' });
+		expect(run.view().pending(modelId('m'), 'expert')).toEqual([]);
+		run.happen({ kind: 'replica-awake', replica: replicaId('r') });
+		run.finish('q0/0', 'A');
+		expect(run.view().replicas[0]).toMatchObject({ openCalls: 2, state: 'awake' });
+	});
+
+	it.each<[string, WithoutTime<ExecutorEvent>]>([
+		['awake to asleep', { kind: 'replica-asleep', replica: replicaId('r'), level: 1 }],
+		['awake to stopped', { kind: 'replica-stopped', replica: replicaId('r') }],
+		['awake to awake', { kind: 'replica-awake', replica: replicaId('r') }],
+	])('takes an executor for broken whose replica goes from %s', (_, event) => {
+		const run = running();
+		expect(() => run.happen(event)).toThrow(/internal error: replica r went from awake to/);
 	});
 
 	it.each<[string, Action, RegExp]>([

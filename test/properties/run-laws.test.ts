@@ -1,7 +1,8 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createGate } from '../../sim/aggregate/index.ts';
 import { present } from '../../sim/domain/errors.ts';
 import type { CallFinished, RunRecord } from '../../sim/domain/run-log.ts';
+import type { Setup } from '../../sim/domain/setup.ts';
 import { simulate } from '../../sim/run/simulate.ts';
 import { randomPolicy } from '../support/random-policy.ts';
 import { randomSetup, type SetupShape } from '../support/random-setup.ts';
@@ -139,7 +140,7 @@ it.each<[string, Spoil, string]>([
 	[
 		'a replica that skips its load',
 		at('replica-changed', (record) => [{ ...record, state: 'awake' }]),
-		'undefined to awake',
+		'new to awake',
 	],
 	[
 		'a load that is too short',
@@ -178,4 +179,62 @@ it.each<[string, Spoil, string]>([
 	const records = await lawfulRun();
 	expect(lawBreaches(records, setup)).toEqual([]);
 	expect(lawBreaches(spoil(records), setup).join('\n')).toContain(message);
+});
+
+describe('the laws of shared GPUs, sleep and failures', () => {
+	/** Two engines that share a GPU, a sleep in host RAM and a call that came back all happen in it. */
+	const sharing: SetupShape = { ...shape, seed: 4, enginesPerGpu: 3 };
+	const sharingSetup = randomSetup(sharing);
+	const run = async (): Promise<RunRecord[]> => {
+		const records: RunRecord[] = [];
+		await simulate(sharingSetup, randomPolicy(sharing.seed, true), createGate(sharing.gate), {
+			version: 'test',
+			onRecord: (record) => records.push(record),
+			failures: [5, 8, 11].map((seconds) => ({
+				timeUs: seconds * 1_000_000,
+				gpu: present(sharingSetup.cluster.gpus[0], 'gpu').id,
+				reason: 'died',
+				restart: seconds === 8,
+			})),
+		});
+		return records;
+	};
+
+	it('hold in the run', async () => {
+		expect(lawBreaches(await run(), sharingSetup)).toEqual([]);
+	});
+
+	it.each<[string, Partial<Setup['cluster']>, string]>([
+		['more engines than may be on a GPU', { enginesPerGpu: 1 }, 'engines on gpu'],
+		[
+			'weights that find no room in host RAM',
+			{ hosts: sharingSetup.cluster.hosts.map((host) => ({ ...host, ramBytes: 0 })) },
+			'in the RAM of host',
+		],
+	])('notice %s', async (_, cluster, message) => {
+		const spoilt = { ...sharingSetup, cluster: { ...sharingSetup.cluster, ...cluster } };
+		expect(lawBreaches(await run(), spoilt).join('\n')).toContain(message);
+	});
+
+	it.each<[string, Spoil, string]>([
+		[
+			'a call that comes back from where it was not',
+			at('call-returned', (record) => [{ ...record, replica: 'r99' as typeof record.replica }]),
+			'not r99',
+		],
+		['a call that comes back twice', at('call-returned', (record) => [record, record]), 'was on null'],
+		['a call that never came back, yet goes elsewhere', at('call-returned', () => []), 'may not start'],
+		[
+			'a second load without a reason',
+			(records) =>
+				records.map((record) => {
+					if (record.type !== 'replica-changed' || record.state !== 'loading') return record;
+					const { reason: _, ...rest } = record;
+					return rest;
+				}),
+			'to loading',
+		],
+	])('notice %s', async (_, spoil, message) => {
+		expect(lawBreaches(spoil(await run()), sharingSetup).join('\n')).toContain(message);
+	});
 });

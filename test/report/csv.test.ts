@@ -86,8 +86,35 @@ describe('callsCsv', () => {
 			finishReason: 'stop',
 			answer: 'A',
 			reason: '',
+			attempts: '1',
 		});
 		expect(rows[1]).toMatchObject({ dispatchedSeconds: '0.000015', outputTokens: '7', promptTokens: '100' });
-		expect(rows[4]).toMatchObject({ reason: 'lost', outputTokens: '' });
+		expect(rows[1]?.attempts).toBe('2');
+		expect(rows[4]).toMatchObject({ reason: 'lost', outputTokens: '', attempts: '0' });
+	});
+
+	it('shows a call that came back as returned until it is dispatched again, and then how often it was', () => {
+		const log = [
+			record.dispatched(10, 'q/0', 'A#1'),
+			record.returned(20, 'q/0', 'A#1', 9),
+			record.dispatched(30, 'q/0', 'A#2'),
+			record.finished(40, 'q/0', 'A#2'),
+		];
+		expect(read(callsCsv(log.slice(0, 2)))[0]).toMatchObject({
+			status: 'returned',
+			replica: 'A#1',
+			endedSeconds: '0.00002',
+			outputTokens: '9',
+			reason: 'died',
+			attempts: '1',
+		});
+		const [after] = read(callsCsv(log));
+		expect(after).toMatchObject({
+			status: 'finished',
+			replica: 'A#2',
+			dispatchedSeconds: '0.00003',
+			attempts: '2',
+		});
+		expect(after?.reason).toBe('');
 	});
 });

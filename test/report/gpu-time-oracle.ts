@@ -6,6 +6,8 @@ import type { GpuState } from '../../sim/report/gpu-time.ts';
 type Of<T extends RunRecord['type']> = Extract<RunRecord, { type: T }>;
 const GONE = ['stopped', 'failed', 'asleep-1', 'asleep-2'];
 const ENDS = [...GONE, 'stopping', 'falling-asleep'];
+/** An engine that died computes no more, whatever comes of its replica. */
+const QUIET = [...GONE, 'loading'];
 
 /**
  * State of a GPU during microsecond [timeUs, timeUs + 1), by looking at everything that happened up to timeUs afresh: no state
@@ -27,7 +29,7 @@ export function stateAt(log: readonly RunRecord[], gpu: GpuId, timeUs: number): 
 		if (said?.type !== 'engine-active' || !said.active) return false;
 		return !past
 			.slice(at)
-			.some((one) => one.type === 'replica-changed' && one.replica === id && GONE.includes(one.state));
+			.some((one) => one.type === 'replica-changed' && one.replica === id && QUIET.includes(one.state));
 	};
 	if (here.some(isActive)) return 'busy';
 	if (states.includes('loading')) return 'loading';
@@ -53,7 +55,11 @@ export function stateAt(log: readonly RunRecord[], gpu: GpuId, timeUs: number): 
 	);
 	if (refusal) return 'memory';
 
-	const gone = new Set(past.flatMap((one) => ('call' in one && isEndOrDispatch(one) ? [one.call] : [])));
+	const gone = new Set<string>();
+	for (const one of past) {
+		if (one.type === 'call-returned') gone.delete(one.call);
+		else if ('call' in one && isEndOrDispatch(one)) gone.add(one.call);
+	}
 	if (replicas.length === 0) return 'barrier';
 	if (all('aggregation-needed').some((one) => !gone.has(one.call)) && mayAggregate(past, gpu))
 		return 'barrier';
@@ -110,13 +116,14 @@ function heldByPhase(past: readonly RunRecord[], gpu: GpuId, gone: ReadonlySet<s
 				? [{ call: one.call, at: binding.at + at }]
 				: [],
 		);
+		const returned = since.filter((one) => one.type === 'call-returned' && one.replica === binding.id).length;
 		const open = dispatched.some(
 			({ call, at }) => !past.slice(at + 1).some((one) => 'call' in one && one.call === call),
 		);
 		const state = past.findLast((one) => one.type === 'replica-changed' && one.replica === binding.id);
 		if (open || (state?.type === 'replica-changed' && ['loading', 'waking'].includes(state.state)))
 			return true;
-		return pending && (planned.calls === null || dispatched.length < planned.calls);
+		return pending && (planned.calls === null || dispatched.length - returned < planned.calls);
 	};
 	return sessions.some(
 		(own, index) =>
@@ -141,6 +148,10 @@ function bindings(
 		past
 			.slice(0, upTo + 1)
 			.findLast((one): one is Of<'replica-changed'> => one.type === 'replica-changed' && one.replica === id);
+	const hasEnded = (binding: { id: string; at: number }, before: number): boolean =>
+		past
+			.slice(binding.at, before)
+			.some((x) => x.type === 'replica-changed' && x.replica === binding.id && ENDS.includes(x.state));
 	const bind = (id: string, at: number, role: string | null): void => {
 		const change = lastChange(id, at);
 		const index = sessions.findIndex(
@@ -158,15 +169,18 @@ function bindings(
 	for (const id of ids) if (!ENDS.includes(lastChange(id, planAt)?.state ?? '')) bind(id, planAt, null);
 	for (let at = planAt; at < past.length; at++) {
 		const one = past[at] as RunRecord;
-		if (one.type === 'replica-changed' && (one.state === 'loading' || one.state === 'waking'))
-			bind(one.replica, at, null);
+		if (one.type === 'replica-changed' && (one.state === 'loading' || one.state === 'waking')) {
+			const serves = takenBy.some((binding) => binding?.id === one.replica && !hasEnded(binding, at));
+			if (!serves) bind(one.replica, at, null);
+		}
+		if (one.type === 'replica-changed' && one.state === 'failed')
+			takenBy.forEach((binding, index) => {
+				if (binding?.id === one.replica && !hasEnded(binding, at)) takenBy[index] = undefined;
+			});
 		if (one.type !== 'call-dispatched') continue;
 		const serves = sessions.some((planned, index) => {
 			const binding = takenBy[index];
-			const ended = past
-				.slice(binding?.at ?? 0, at)
-				.some((x) => x.type === 'replica-changed' && x.replica === one.replica && ENDS.includes(x.state));
-			return binding?.id === one.replica && planned.role === one.role && !ended;
+			return binding?.id === one.replica && planned.role === one.role && !hasEnded(binding, at);
 		});
 		if (!serves) bind(one.replica, at, one.role);
 	}

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gpuId, modelId } from '../../sim/domain/ids.ts';
+import type { PlannedSession } from '../../sim/domain/plan.ts';
 import type { RunRecord } from '../../sim/domain/run-log.ts';
 import { type GpuState, gpuTimeline, gpuTimes, IDLE_CAUSES } from '../../sim/report/gpu-time.ts';
 import { record, runStarted } from '../support/synthetic-log.ts';
@@ -58,6 +59,110 @@ describe('gpuTimeline', () => {
 		);
 		// The property would be empty if the generator never reached a state.
 		expect([...seen].sort()).toEqual(['busy', ...IDLE_CAUSES].sort());
+	});
+
+	it('holds a later phase while a session that failed is begun again, and counts its second load', () => {
+		const log = [
+			runStarted(),
+			record.arrived(0, 'q', 'A', 'B'),
+			record.plan(0, [
+				{ gpus: [gpuId('gpu0')], model: modelId('A'), role: 'expert', calls: 1, phase: 0 },
+				{ gpus: [gpuId('gpu1')], model: modelId('B'), role: 'expert', calls: 1, phase: 1 },
+			]),
+			record.replica(0, 'A#1', 'loading', 'gpu0'),
+			record.replica(10, 'A#1', 'awake', 'gpu0'),
+			record.dispatched(10, 'q/0', 'A#1'),
+			record.active(10, 'A#1', true),
+			record.returned(20, 'q/0', 'A#1'),
+			record.replica(20, 'A#1', 'failed', 'gpu0'),
+			record.replica(25, 'A#2', 'loading', 'gpu0'),
+			record.replica(35, 'A#2', 'awake', 'gpu0'),
+			record.dispatched(35, 'q/0', 'A#2'),
+			record.ended(40),
+		];
+		const states = (gpu: string): string[] =>
+			gpuTimeline(log)
+				.filter((one) => one.gpu === gpu)
+				.map(({ fromUs, toUs, state }) => `${fromUs}-${toUs} ${state}`);
+		expect(states('gpu0')).toEqual([
+			'0-10 loading',
+			'10-20 busy',
+			'20-25 down',
+			'25-35 loading',
+			'35-40 starved',
+		]);
+		expect(states('gpu1')).toEqual(['0-40 barrier']);
+	});
+
+	it('counts a call that came back as waiting, until another replica has served it', () => {
+		const [gpu0, gpu1] = [gpuId('gpu0'), gpuId('gpu1')];
+		const log = [
+			runStarted({ gpus: ['gpu0', 'gpu1', 'gpu2'].map((id) => ({ gpu: gpuId(id), type: 'T', host: 'h' })) }),
+			record.arrived(0, 'q', 'A', 'B'),
+			record.plan(0, [
+				{ gpus: [gpu0], model: modelId('A'), role: 'expert', calls: 1, phase: 0 },
+				{ gpus: [gpu1], model: modelId('B'), role: 'expert', calls: 1, phase: 1 },
+			]),
+			record.replica(0, 'A#1', 'loading', 'gpu0'),
+			record.replica(0, 'A#2', 'loading', 'gpu2'),
+			record.replica(10, 'A#1', 'awake', 'gpu0'),
+			record.replica(10, 'A#2', 'awake', 'gpu2'),
+			record.dispatched(10, 'q/0', 'A#1'),
+			record.returned(20, 'q/0', 'A#1'),
+			record.dispatched(30, 'q/0', 'A#2'),
+			record.finished(40, 'q/0', 'A#2'),
+			record.ended(50),
+		];
+		const ofGpu1 = gpuTimeline(log).filter(({ gpu }) => gpu === gpu1);
+		expect(ofGpu1.map(({ fromUs, toUs, state }) => `${fromUs}-${toUs} ${state}`)).toEqual([
+			'0-30 barrier',
+			'30-50 starved',
+		]);
+	});
+
+	it('takes an aggregator call that came back for one that could run', () => {
+		expect(
+			statesOfGpu0(
+				record.arrived(0, 'q', 'A'),
+				record.needed(0, 'q'),
+				record.replica(0, 'G#1', 'loading', 'gpu0'),
+				record.replica(10, 'G#1', 'awake', 'gpu0'),
+				record.dispatched(10, 'q/agg', 'G#1'),
+				record.returned(20, 'q/agg', 'G#1'),
+				record.dispatched(30, 'q/agg', 'G#1'),
+				record.ended(40),
+			),
+		).toBe('0-10 loading, 10-20 starved, 20-30 barrier, 30-40 starved');
+	});
+
+	it('leaves a replica that is brought up again its session, and the next one free', () => {
+		const session = (gpu: string, model: string, phase: number): PlannedSession => ({
+			gpus: [gpuId(gpu)],
+			model: modelId(model),
+			role: 'expert',
+			calls: 1,
+			phase,
+		});
+		const log = [
+			runStarted(),
+			record.arrived(0, 'q', 'A', 'A', 'B'),
+			record.plan(0, [session('gpu0', 'A', 0), session('gpu1', 'B', 0), session('gpu0', 'A', 1)]),
+			record.replica(0, 'B#1', 'loading', 'gpu1'),
+			record.replica(0, 'A#1', 'loading', 'gpu0'),
+			record.replica(10, 'A#1', 'loading', 'gpu0'),
+			record.replica(20, 'A#1', 'awake', 'gpu0'),
+			record.dispatched(20, 'q/0', 'A#1'),
+			record.active(20, 'A#1', true),
+			record.finished(30, 'q/0', 'A#1'),
+			record.active(30, 'A#1', false),
+			record.replica(30, 'A#1', 'stopped', 'gpu0'),
+			record.ended(40),
+		];
+		// Its second session waits for the one of B, which still loads.
+		expect(gpuTimeline(log).findLast(({ gpu }) => gpu === 'gpu0')).toMatchObject({
+			fromUs: 30,
+			state: 'barrier',
+		});
 	});
 
 	it('is down while the only replica has failed, and not once another loads', () => {

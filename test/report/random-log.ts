@@ -16,7 +16,7 @@ interface Live {
 /** States a replica may go to next, as the domain allows. */
 const NEXT: Readonly<Record<string, readonly ReplicaState[]>> = {
 	loading: ['awake', 'awake', 'failed'],
-	awake: ['stopping', 'falling-asleep', 'failed'],
+	awake: ['stopping', 'falling-asleep', 'failed', 'loading'],
 	'falling-asleep': ['asleep-1', 'asleep-2'],
 	'asleep-1': ['waking', 'stopping'],
 	'asleep-2': ['waking', 'stopping'],
@@ -66,6 +66,12 @@ export function randomLog(seed: number): readonly RunRecord[] {
 			else log.push(record.cancelled(timeUs, call, replica.id.split('#')[0] as string, replica.id, 3));
 		}
 	};
+	const returnCalls = (replica: Live): void => {
+		for (const call of replica.open.splice(0)) {
+			log.push(record.returned(timeUs, call, replica.id));
+			pending.push({ call, model: replica.id.split('#')[0] as string });
+		}
+	};
 	const moves: readonly (() => void)[] = [
 		() => {
 			const slots = Array.from({ length: 1 + below(3) }, () => pick(models));
@@ -108,8 +114,11 @@ export function randomLog(seed: number): readonly RunRecord[] {
 			const replica = pick(replicas);
 			if (replica.active) log.push(record.active(timeUs, replica.id, false));
 			replica.active = false;
-			endCalls(replica);
-			replica.state = pick(NEXT[replica.state] ?? ['stopped']);
+			const before = replica.state;
+			replica.state = pick(NEXT[before] ?? ['stopped']);
+			if (replica.state === 'failed' && random() < 0.7) returnCalls(replica);
+			// Who is brought up again keeps its calls.
+			else if (before !== 'awake' || replica.state !== 'loading') endCalls(replica);
 			log.push(record.replica(timeUs, replica.id, replica.state, ...replica.gpus));
 			if (replica.state === 'stopped') replicas.splice(replicas.indexOf(replica), 1);
 		},
@@ -132,6 +141,13 @@ export function randomLog(seed: number): readonly RunRecord[] {
 				replica.active = false;
 				log.push(record.active(timeUs, replica.id, false));
 			}
+		},
+		() => {
+			const replica = replicas.find((one) => one.open.length > 0);
+			const call = replica?.open.pop();
+			if (replica === undefined || call === undefined) return;
+			log.push(record.returned(timeUs, call, replica.id));
+			pending.push({ call, model: replica.id.split('#')[0] as string });
 		},
 		() => {
 			const dropped = pending.splice(below(pending.length), 1)[0];

@@ -29,8 +29,8 @@ describe('summarize', () => {
 				expert: { startSeconds: 0.00001, endSeconds: 0.00009, seconds: 0.00008 },
 				aggregator: { startSeconds: 0.00009, endSeconds: 0.00016, seconds: 0.00007 },
 			},
-			calls: { expert: 2, aggregator: 1, cancelled: 0, neverStarted: 0, failed: 0 },
-			tokens: { prompt: 300, output: 115, recomputed: 9, cachedPrompt: 48 },
+			calls: { expert: 2, aggregator: 1, cancelled: 0, neverStarted: 0, failed: 0, returned: 0 },
+			tokens: { prompt: 300, output: 115, recomputed: 9, cachedPrompt: 48, wasted: 0 },
 			queries: {
 				total: 1,
 				settledByVote: 0,
@@ -75,8 +75,36 @@ describe('summarize', () => {
 			{ ...record.cancelled(1, 'q0/2', 'A', null), type: 'call-failed', reason: 'gone' } as RunRecord,
 			record.finished(2, 'q1/0', 'A#1', 10),
 		]);
-		expect(calls).toEqual({ expert: 1, aggregator: 0, cancelled: 1, neverStarted: 1, failed: 1 });
+		expect(calls).toEqual({
+			expert: 1,
+			aggregator: 0,
+			cancelled: 1,
+			neverStarted: 1,
+			failed: 1,
+			returned: 0,
+		});
 		expect(tokens.output).toBe(17);
+	});
+
+	it('counts a call that came back where it ended, how often it came back, and what was wasted', () => {
+		const { calls, tokens } = summarize([
+			runStarted(),
+			record.dispatched(1, 'q0/0', 'A#1'),
+			record.returned(2, 'q0/0', 'A#1', 9),
+			record.dispatched(3, 'q0/0', 'A#2'),
+			record.returned(4, 'q0/0', 'A#2', 4),
+			record.dispatched(5, 'q0/0', 'A#3'),
+			record.finished(6, 'q0/0', 'A#3', 50),
+		]);
+		expect(calls).toEqual({
+			expert: 1,
+			aggregator: 0,
+			cancelled: 0,
+			neverStarted: 0,
+			failed: 0,
+			returned: 2,
+		});
+		expect(tokens).toMatchObject({ output: 50, wasted: 13 });
 	});
 
 	it('gives an aggregator stage of length zero at the expert end when nothing was aggregated', () => {

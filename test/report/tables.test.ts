@@ -42,6 +42,9 @@ describe('summaryTable', () => {
 		expect(text).toContain('feasible, objective 100.0 s, bound 95.0 s, gap 5.0 %');
 		for (const { gpu, busySeconds } of summary.gpus)
 			expect(text).toMatch(new RegExp(`^${gpu} +\\d+\\.\\d +${busySeconds.toFixed(1)} `, 'm'));
+		expect(text).not.toContain('given back');
+		const returned = { ...summary, calls: { ...summary.calls, returned: 3 } };
+		expect(summaryTable(returned)).toContain('0 failed; 3 times given back by a replica that failed');
 	});
 });
 

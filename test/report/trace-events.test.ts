@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { RunRecord } from '../../sim/domain/run-log.ts';
 import { gpuTimes } from '../../sim/report/gpu-time.ts';
 import { traceEvents } from '../../sim/report/trace-events.ts';
-import { syntheticRun } from '../support/synthetic-log.ts';
+import { record, runStarted, syntheticRun } from '../support/synthetic-log.ts';
 import { HAND_RUN } from './hand-run.ts';
 
 describe('traceEvents', () => {
@@ -36,6 +37,26 @@ describe('traceEvents', () => {
 			track.set(tid, ts + dur);
 		}
 		expect([...track.values()]).toEqual(gpuTimes(records).map(({ wallUs }) => wallUs));
+	});
+
+	it('marks replicas that failed or were brought up again, and what they gave back', () => {
+		const died = (state: 'loading' | 'failed', timeUs: number): RunRecord =>
+			({ ...record.replica(timeUs, 'A#1', state, 'gpu0'), reason: 'out of memory' }) as RunRecord;
+		const marks = traceEvents([
+			runStarted(),
+			record.replica(1, 'A#1', 'loading', 'gpu0'),
+			died('loading', 2),
+			record.returned(3, 'q0/0', 'A#1'),
+			died('failed', 3),
+			record.ended(4),
+		]).traceEvents.flatMap((event) =>
+			event.ph === 'i' ? [`${event.ts} ${event.name}: ${event.args.reason}`] : [],
+		);
+		expect(marks).toEqual([
+			'2 A#1 restarts: out of memory',
+			'3 q0/0 returned: died',
+			'3 A#1 failed: out of memory',
+		]);
 	});
 
 	it('counts sequences and blocks at every sample', () => {

@@ -24,12 +24,12 @@ describe('EventQueue', () => {
 		);
 	});
 
-	it('ranks of one instant: plan, arrival, replica, engine, step, sample', () => {
+	it('ranks of one instant: failure, plan, arrival, replica, engine, step, sample', () => {
 		const queue = new EventQueue<string>();
-		for (const name of ['sample', 'step', 'engine', 'replica', 'arrival', 'plan'] as const)
+		for (const name of ['sample', 'step', 'engine', 'replica', 'arrival', 'plan', 'failure'] as const)
 			queue.push(7, EVENT_RANK[name], name);
-		const names = Array.from({ length: 6 }, () => queue.pop()?.value);
-		expect(names).toEqual(['plan', 'arrival', 'replica', 'engine', 'step', 'sample']);
+		const names = Array.from({ length: 7 }, () => queue.pop()?.value);
+		expect(names).toEqual(['failure', 'plan', 'arrival', 'replica', 'engine', 'step', 'sample']);
 	});
 
 	it('takes equals of one instant in a given order, whoever came first', () => {
@@ -37,6 +37,17 @@ describe('EventQueue', () => {
 		queue.push(7, EVENT_RANK.engine, 'second', 2);
 		queue.push(7, EVENT_RANK.engine, 'first', 1);
 		expect([queue.pop()?.value, queue.pop()?.value]).toEqual(['first', 'second']);
+	});
+
+	it('says whether more of one kind comes at this moment', () => {
+		const queue = new EventQueue<string>();
+		queue.push(7, EVENT_RANK.failure, 'one');
+		queue.push(7, EVENT_RANK.failure, 'two');
+		queue.push(8, EVENT_RANK.failure, 'later');
+		for (const more of [true, false, false]) {
+			queue.pop();
+			expect(queue.continuesWith(EVENT_RANK.failure)).toBe(more);
+		}
 	});
 
 	it('never goes back in time and keeps whole microseconds', () => {

@@ -192,4 +192,35 @@ describe('a replica that fails', () => {
 		expect(run.served).toEqual({ 's2-a': 6 });
 		expect(run.openQueries).toBe(0);
 	});
+
+	it('leaves what it gave back to the others of its model, in even parts', async () => {
+		const plan = [s('a', [0], 4), s('a', [1], 1), s('a', [2], 2)];
+		const run = await carryOut(plan, queriesOf('a', 7), { returnAtWork: ['s0-a'] });
+		expect(run.finished).toEqual({ 's1-a': 3, 's2-a': 4 });
+		expect(run.started).toEqual(['s0-a', 's1-a', 's2-a']);
+		expect(run.openQueries).toBe(0);
+	});
+
+	it('serves what it gave back itself, started once more, where it is the only one left', async () => {
+		// The others had done their share and stopped.
+		const plan = [s('a', [0], 1), s('a', [1], 3, 1)];
+		const run = await carryOut(plan, queriesOf('a', 4), { returnAtWork: ['s1-a'] });
+		expect(run.finished).toEqual({ 's0-a': 1, 's1r1-a': 3 });
+		expect(run.openQueries).toBe(0);
+	});
+
+	it('gives back aggregator calls, which its second start serves', async () => {
+		const plan = [s('a', [0], 2), s('agg', [0], null, 1)];
+		const run = await carryOut(plan, queriesOf('a', 2), { returnAtWork: ['s1-agg'] }, 'never');
+		expect(run.finished).toEqual({ 's0-a': 2, 's1r1-agg': 2 });
+		expect(run.openQueries).toBe(0);
+	});
+
+	it('gives its calls up when it dies at work twice', async () => {
+		const mishaps = { returnAtWork: ['s0-a', 's0r1-a'] };
+		const run = await carryOut([s('a', [0], 3)], queriesOf('a', 3), mishaps);
+		expect(run.finished).toEqual({});
+		expect(run.records.filter((record) => record.type === 'call-cancelled')).toHaveLength(3);
+		expect(run.openQueries).toBe(0);
+	});
 });

@@ -58,6 +58,7 @@ export function fakeProblem(fake: FakeProblem): Problem {
 				host,
 			})),
 			hosts: [{ id: host, ramBytes: 1e12 }],
+			enginesPerGpu: 1,
 		},
 		models: names.map((name): Model => fakeModel(name, byName.get(name)?.modelClass ?? 'instruct')),
 		profiles: names.flatMap((name) =>
@@ -104,9 +105,9 @@ const fakeProfile = (
 	step: FLAT_STEP,
 	loadUs: Math.round((expert?.loadSeconds ?? 40) * 1e6),
 	stopUs: 1,
-	sleepUs: 1,
-	wakeUs: 1,
+	sleep: { 1: { sleepUs: 1, wakeUs: 1 }, 2: { sleepUs: 1, wakeUs: 1 } },
 	gpuBytesPerGpu: (expert?.gpuBytes ?? DEFAULT_BYTES) / tensorParallel,
+	sleepingGpuBytesPerGpu: 1e9,
 	sleepingHostBytes: 16e9,
 });
 

@@ -23,7 +23,7 @@ const importArrows: readonly (readonly [room: string, mayImport: readonly string
 	['sim/cli', ['sim', 'solver', 'traces', 'live', 'notebooks']],
 	['solver', ['sim/domain']],
 	['traces', ['sim/domain', 'sim/core/random.ts']],
-	['live/emulator', ['sim/domain', 'sim/engine', 'live']],
+	['live/emulator', ['sim/domain', 'sim/engine', 'sim/core/random.ts', 'live']],
 	['live', ['sim/domain', 'sim/core', 'sim/aggregate', 'traces']],
 	['notebooks', ['sim/domain']],
 ];

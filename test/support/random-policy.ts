@@ -16,8 +16,9 @@ import { whole } from './random-setup.ts';
 /** Starts, stops, sleeps, wakes and re-plans beyond what the work needs; after so many the policy only works. */
 const WHIMS = 25;
 
-export function randomPolicy(seed: number): Scheduler {
-	return new RandomPolicy(randomStream(seed, 'policy'));
+/** @param sociable starts replicas more often, of models that have work: where several fit on a GPU, they will meet there */
+export function randomPolicy(seed: number, sociable = false): Scheduler {
+	return new RandomPolicy(randomStream(seed, 'policy'), sociable);
 }
 
 class RandomPolicy implements Scheduler {
@@ -26,11 +27,13 @@ class RandomPolicy implements Scheduler {
 	private readonly seenQueries = new Set<QueryId>();
 	private readonly cancelled = new Set<CallId>();
 	private problem: Problem | null = null;
+	private readonly sociable: boolean;
 	private whimsLeft = WHIMS;
 	private startedReplicas = 0;
 
-	constructor(random: RandomStream) {
+	constructor(random: RandomStream, sociable: boolean) {
 		this.random = random;
+		this.sociable = sociable;
 	}
 
 	async plan(problem: Problem): Promise<Plan> {
@@ -72,6 +75,12 @@ class RandomPolicy implements Scheduler {
 	private addWhims(view: View, actions: Action[], touched: Set<ReplicaId>): void {
 		if (this.whimsLeft === 0 || !this.chance(0.4)) return;
 		this.whimsLeft--;
+		if (this.sociable && this.chance(0.35)) {
+			const calls = this.pendingCalls(view);
+			const call = calls[whole(this.random, 0, calls.length - 1)];
+			if (call !== undefined) actions.push(this.start(call.model, this.someGpus(view)));
+			return;
+		}
 		const whim = whole(this.random, 0, 4);
 		if (whim === 0) actions.push(this.start(this.anyModel(), this.someGpus(view)));
 		else if (whim === 1) actions.push(...this.cancelAny(view, actions));
@@ -85,7 +94,7 @@ class RandomPolicy implements Scheduler {
 		for (const { id: replica, state } of shuffle(free, this.random)) {
 			if (state === 'awake' && this.chance(0.5))
 				return [{ type: 'sleep', replica, level: this.chance(0.5) ? 1 : 2 }];
-			if (state.startsWith('asleep') && this.chance(0.5)) return [{ type: 'wake', replica }];
+			if (state.startsWith('asleep') && this.chance(0.6)) return [{ type: 'wake', replica }];
 			if (['loading', 'awake', 'asleep-1', 'asleep-2', 'waking'].includes(state))
 				return [{ type: 'stop', replica }];
 		}
@@ -169,9 +178,8 @@ class RandomPolicy implements Scheduler {
 const isAbout = (action: Action, call: Call): boolean =>
 	action.type === 'dispatch' && action.call === call.id;
 
-/** The others end without one, and a start may be refused. */
-const leadsToEvent = ({ type }: Action): boolean =>
-	['dispatch', 'stop', 'sleep', 'wake', 'replan'].includes(type);
+/** The others end without one, or may be refused. */
+const leadsToEvent = ({ type }: Action): boolean => ['dispatch', 'stop', 'replan'].includes(type);
 
 /** Whether something will happen without another action. */
 const isUnderway = (view: View): boolean =>

@@ -7,6 +7,7 @@ import type { AggregatorSpec, PlanOptions } from '../../sim/domain/scheduler.ts'
 import type { LengthForecast, Setup } from '../../sim/domain/setup.ts';
 import type { Truth } from '../../sim/domain/truth.ts';
 import type { Query } from '../../sim/domain/work.ts';
+import { SMALL_LIVE } from './setup-builder.ts';
 
 /** What fast-check varies and shrinks; the seed decides everything else. */
 export interface SetupShape {
@@ -19,6 +20,8 @@ export interface SetupShape {
 	readonly gate: string;
 	/** false: all queries at time 0. */
 	readonly arrivals: boolean;
+	/** Given: so many engines may share a GPU, speeds of some GPUs are measured, memory suits it and host RAM is short. Default: one. */
+	readonly enginesPerGpu?: number;
 }
 
 export const setupShapes: fc.Arbitrary<SetupShape> = fc.record({
@@ -32,8 +35,13 @@ export const setupShapes: fc.Arbitrary<SetupShape> = fc.record({
 	arrivals: fc.boolean(),
 });
 
+export const sharingShapes: fc.Arbitrary<SetupShape> = fc
+	.tuple(setupShapes, fc.integer({ min: 1, max: 4 }))
+	.map(([shape, enginesPerGpu]) => ({ ...shape, enginesPerGpu }));
+
 const GPU_TYPE = 'random-gpu';
 const GPU_BYTES = 80e9;
+const WEIGHT_BYTES = 1e9;
 const PLAN_OPTIONS: PlanOptions = {
 	maxModelsPerWorker: 2,
 	replicationCap: 'formula',
@@ -47,20 +55,27 @@ const PLAN_OPTIONS: PlanOptions = {
 
 export function randomSetup(shape: SetupShape): Setup {
 	const random = randomStream(shape.seed, 'setup');
+	const sharing = shape.enginesPerGpu === undefined ? null : randomStream(shape.seed, 'sharing');
 	const gpus: Gpu[] = Array.from({ length: shape.gpus }, (_, i) => ({
 		id: gpuId(`gpu${i}`),
 		type: GPU_TYPE,
 		memoryBytes: GPU_BYTES,
 		host: hostId(`host${i % 2}`),
+		...(sharing !== null && sharing() < 0.5 ? { sharedSpeeds: randomSpeeds(sharing) } : {}),
 	}));
+	const ramBytes = (): number => (sharing === null ? 4e12 : whole(sharing, 0, 3) * WEIGHT_BYTES);
 	const models = Array.from({ length: shape.models }, (_, i) => randomModel(`model${i}`, random));
 	const ids = models.map(({ id }) => id);
 	return {
 		name: 'random',
 		seed: shape.seed,
-		cluster: { gpus, hosts: [0, 1].map((i) => ({ id: hostId(`host${i}`), ramBytes: 4e12 })) },
+		cluster: {
+			gpus,
+			hosts: [0, 1].map((i) => ({ id: hostId(`host${i}`), ramBytes: ramBytes() })),
+			enginesPerGpu: shape.enginesPerGpu ?? 1,
+		},
 		models,
-		profiles: models.flatMap((model) => randomProfiles(model, shape.gpus, random)),
+		profiles: models.flatMap((model) => randomProfiles(model, shape, random)),
 		queries: randomQueries(shape, ids, random),
 		truth: randomTruth(shape.seed),
 		aggregator: shape.aggregator ? randomAggregator(ids, shape.gpus, random) : null,
@@ -72,7 +87,11 @@ export function randomSetup(shape: SetupShape): Setup {
 		scheduler: 'random',
 		gate: shape.gate,
 		sampleSeconds: 0.001 + random(),
+		questions: null,
+		live: SMALL_LIVE,
 		resolved: {},
+		inputs: [],
+		tokensPerByte: null,
 	};
 }
 
@@ -85,7 +104,7 @@ function randomModel(name: string, random: RandomStream): Model {
 		id: modelId(name),
 		checkpoint: `random/${name}`,
 		modelClass: random() < 0.5 ? 'instruct' : 'reasoning',
-		weightBytes: 1e9,
+		weightBytes: WEIGHT_BYTES,
 		kvBytesPerToken: 1e5,
 		contextLimitTokens: 4096,
 		outputLimitTokens: whole(random, 1, 120),
@@ -93,8 +112,18 @@ function randomModel(name: string, random: RandomStream): Model {
 	};
 }
 
-function randomProfiles(model: Model, gpuCount: number, random: RandomStream): ReplicaProfile[] {
-	const fitting = [1, 2, 4].filter((tensorParallel) => tensorParallel <= gpuCount);
+/** Never faster together than alone, sometimes faster than equal shares. */
+function randomSpeeds(random: RandomStream): number[] {
+	const speeds = [1];
+	for (let engines = whole(random, 1, 3); engines > 1; engines--)
+		speeds.push((speeds.at(-1) ?? 1) * (0.3 + 0.7 * random()));
+	return speeds;
+}
+
+function randomProfiles(model: Model, shape: SetupShape, random: RandomStream): ReplicaProfile[] {
+	const fitting = [1, 2, 4].filter((tensorParallel) => tensorParallel <= shape.gpus);
+	const deep = randomStream(shape.seed, `deep sleep/${model.id}`);
+	const part = (shape.enginesPerGpu ?? 1) > 1 ? 0.6 : 1;
 	return fitting.map((tensorParallel) => ({
 		model: model.id,
 		gpuType: GPU_TYPE,
@@ -103,11 +132,14 @@ function randomProfiles(model: Model, gpuCount: number, random: RandomStream): R
 		step: randomStep(random, tensorParallel),
 		loadUs: whole(random, 1, 5_000_000),
 		stopUs: random() < 0.3 ? 0 : whole(random, 1, 500_000),
-		sleepUs: whole(random, 1, 500_000),
-		wakeUs: whole(random, 1, 1_000_000),
+		sleep: {
+			1: { sleepUs: whole(random, 1, 500_000), wakeUs: whole(random, 1, 1_000_000) },
+			2: deep() < 0.2 ? null : { sleepUs: whole(deep, 1, 500_000), wakeUs: whole(deep, 1, 3_000_000) },
+		},
 		// From several replicas a GPU to one that nearly fills it.
-		gpuBytesPerGpu: Math.round(GPU_BYTES * (0.2 + 0.75 * random())),
-		sleepingHostBytes: 1e9,
+		gpuBytesPerGpu: Math.round(part * GPU_BYTES * (0.2 + 0.75 * random())),
+		sleepingGpuBytesPerGpu: 1.5 * 1024 ** 3,
+		sleepingHostBytes: WEIGHT_BYTES,
 	}));
 }
 

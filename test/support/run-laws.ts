@@ -1,27 +1,12 @@
 /** Laws that every run keeps, whatever its workload and its scheduler, checked on the run log alone. */
 import { createGate } from '../../sim/aggregate/index.ts';
-import { type CallId, expertCallId, type GpuId, type QueryId, type ReplicaId } from '../../sim/domain/ids.ts';
+import { type CallId, expertCallId, type QueryId, type ReplicaId } from '../../sim/domain/ids.ts';
 import type { RunRecord } from '../../sim/domain/run-log.ts';
-import { findProfile, type ReplicaState } from '../../sim/domain/scheduler.ts';
+import type { ReplicaState } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
 import type { Answer } from '../../sim/domain/work.ts';
 import { gpuTimeline, gpuTimes, IDLE_CAUSES } from '../../sim/report/gpu-time.ts';
-
-/** Least that a sleeping engine keeps on its GPU: 1 to 2 GiB are published for vLLM's sleep mode. */
-const SLEEPING_GPU_BYTES = 1024 ** 3;
-
-const nextStates: Readonly<Record<ReplicaState | 'new', readonly ReplicaState[]>> = {
-	new: ['loading'],
-	loading: ['awake', 'stopping', 'failed'],
-	awake: ['falling-asleep', 'stopping', 'failed'],
-	'falling-asleep': ['asleep-1', 'asleep-2', 'failed'],
-	'asleep-1': ['waking', 'stopping', 'failed'],
-	'asleep-2': ['waking', 'stopping', 'failed'],
-	waking: ['awake', 'stopping', 'failed'],
-	stopping: ['stopped', 'failed'],
-	stopped: [],
-	failed: [],
-};
+import { replicaBreaches } from './replica-laws.ts';
 
 /** @returns one line per breach; empty for a lawful run that is complete */
 export function lawBreaches(records: readonly RunRecord[], setup: Setup): readonly string[] {
@@ -82,7 +67,7 @@ function queryBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 	return breaches;
 }
 
-/** Each call is dispatched at most once, ends exactly once, in order, on one replica that is awake; parents before children. */
+/** Each call is dispatched once, and again each time it came back; ends exactly once, in order, where it is; parents before children. */
 function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 	const breaches: string[] = [];
 	const states = new Map<ReplicaId, { state: ReplicaState; model: string; open: number }>();
@@ -104,7 +89,8 @@ function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 			calls.set(record.call, { replica: null, dispatchedUs: 0, ended: false });
 		} else if (record.type === 'replica-changed') {
 			const open = states.get(record.replica)?.open ?? 0;
-			if (open > 0 && record.state !== 'failed') bad(`${record.replica} has ${open} open calls`);
+			const diesOrWorks = ['failed', 'awake'].includes(record.state) || record.reason !== undefined;
+			if (open > 0 && !diesOrWorks) bad(`${record.replica} has ${open} open calls`);
 			states.set(record.replica, { state: record.state, model: record.model, open });
 		} else if (record.type === 'call-dispatched') {
 			const call = calls.get(record.call);
@@ -114,6 +100,13 @@ function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 				bad(`${record.call} of ${record.model} on ${record.replica}: ${replica?.model} is ${replica?.state}`);
 			if (replica) replica.open++;
 			calls.set(record.call, { replica: record.replica, dispatchedUs: record.timeUs, ended: false });
+		} else if (record.type === 'call-returned') {
+			const call = calls.get(record.call);
+			if (call === undefined || call.ended || call.replica !== record.replica)
+				bad(`${record.call} was on ${call?.replica}, not ${record.replica}`);
+			const replica = states.get(record.replica);
+			if (replica) replica.open--;
+			if (call) calls.set(record.call, { ...call, replica: null });
 		} else if (isEnd(record)) {
 			const call = calls.get(record.call);
 			if (call === undefined || call.ended) bad(`${record.call} is unknown or ended before`);
@@ -135,61 +128,6 @@ function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 	}
 	for (const [id, { ended }] of calls) if (!ended) breaches.push(`call ${id} never ended`);
 	return breaches;
-}
-
-/** Replicas go through their states in order, as long as their profiles say, and never hold more memory than there is. */
-function replicaBreaches(records: readonly RunRecord[], setup: Setup): string[] {
-	const breaches: string[] = [];
-	const gpus = new Map(setup.cluster.gpus.map((gpu) => [gpu.id, gpu]));
-	const standing = new Map<
-		ReplicaId,
-		{ state: ReplicaState; sinceUs: number; gpus: readonly GpuId[]; bytes: number }
-	>();
-	for (const record of records) {
-		if (record.type !== 'replica-changed') continue;
-		const before = standing.get(record.replica);
-		const bad = (what: string): void => {
-			breaches.push(`${record.replica} at ${record.timeUs}: ${what}`);
-		};
-		if (!nextStates[before?.state ?? 'new'].includes(record.state))
-			bad(`${before?.state} to ${record.state}`);
-		const type = gpus.get(record.gpus[0] as GpuId)?.type ?? '';
-		const profile = findProfile(setup.profiles, record.model, type, record.gpus.length);
-		if (profile === undefined) {
-			bad(`no profile of ${record.model} on ${record.gpus.length} ${type}`);
-			continue;
-		}
-		const lastsUs: Partial<Record<ReplicaState, number>> = {
-			loading: profile.loadUs,
-			'falling-asleep': profile.sleepUs,
-			waking: profile.wakeUs,
-			stopping: profile.stopUs,
-		};
-		const expectedUs = before && record.state !== 'stopping' ? lastsUs[before.state] : undefined;
-		const tookUs = record.timeUs - (before?.sinceUs ?? 0);
-		if (expectedUs !== undefined && tookUs !== expectedUs && record.state !== 'failed')
-			bad(`${before?.state} took ${tookUs} us, expected ${expectedUs}`);
-		const { state } = record;
-		standing.set(record.replica, {
-			state,
-			sinceUs: record.timeUs,
-			gpus: record.gpus,
-			bytes: held(state, profile.gpuBytesPerGpu, before?.bytes ?? 0),
-		});
-		for (const id of record.gpus) {
-			const here = [...standing.values()].filter((replica) => replica.gpus.includes(id));
-			const bytes = here.reduce((sum, replica) => sum + replica.bytes, 0);
-			if (bytes > (gpus.get(id)?.memoryBytes ?? 0)) bad(`${bytes} bytes on ${id}`);
-		}
-	}
-	return breaches;
-}
-
-/** @param before what it held until now: an engine that stops takes nothing more, asleep or not */
-function held(state: ReplicaState, gpuBytesPerGpu: number, before: number): number {
-	if (state === 'stopped' || state === 'failed') return 0;
-	if (state === 'stopping') return before;
-	return state.startsWith('asleep') ? SLEEPING_GPU_BYTES : gpuBytesPerGpu;
 }
 
 /** An engine computes only while its replica is awake and has calls; batches and blocks stay within their limits. */

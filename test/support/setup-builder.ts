@@ -1,6 +1,7 @@
 /** Small hand-made setups for tests of the room sim/, independent of files and generators. */
 import type { LengthDistribution } from '../../sim/domain/distribution.ts';
 import { expertCallId, gpuId, hostId, modelId, queryId } from '../../sim/domain/ids.ts';
+import type { LiveSettings } from '../../sim/domain/live.ts';
 import type { EngineConfig, Model, ReplicaProfile, StepCost } from '../../sim/domain/model.ts';
 import type { PlanOptions } from '../../sim/domain/scheduler.ts';
 import type { LengthForecast, Setup } from '../../sim/domain/setup.ts';
@@ -31,11 +32,16 @@ export interface SmallSetup {
 	readonly step?: Partial<StepCost>;
 	readonly loadSeconds?: number;
 	readonly gpuBytesPerGpu?: number;
+	readonly enginesPerGpu?: number;
+	readonly sharedSpeeds?: readonly number[];
+	readonly hostRamBytes?: number;
 	readonly reasoning?: readonly string[];
 	readonly planOptions?: Partial<PlanOptions>;
 	readonly scheduler?: string;
 	readonly gate?: string;
 	readonly seed?: number;
+	readonly questions?: Setup['questions'];
+	readonly live?: Partial<LiveSettings>;
 }
 
 export const SMALL_ENGINE: EngineConfig = {
@@ -65,7 +71,22 @@ export const FLAT_STEP: StepCost = {
 	allReduceUs: 0,
 };
 
+export const SMALL_LIVE: LiveSettings = {
+	host: '127.0.0.1',
+	firstPort: 8100,
+	timeouts: { startSeconds: 900, firstTokenSeconds: 3600, silenceSeconds: 600, stopSeconds: 20 },
+	retries: { callAttempts: 3, backoffSeconds: 1, replicaRestarts: 2 },
+	lengths: 'simulated',
+	answers: 'simulated',
+	requests: { api: 'chat', temperature: 0.7 },
+	vllm: { python: 'python3', models: {}, device: 'gpu', extraArguments: [], environment: {} },
+	endpoints: [],
+	emulator: { faults: {} },
+};
+
 const GPU_BYTES = 80e9;
+
+export const SMALL_SLEEPING_GPU_BYTES = 1.5 * 1024 ** 3;
 
 export function smallSetup(small: SmallSetup): Setup {
 	const aggregator = small.aggregator === undefined ? { model: 'agg', tensorParallel: 1 } : small.aggregator;
@@ -82,8 +103,10 @@ export function smallSetup(small: SmallSetup): Setup {
 				type: 'test-gpu',
 				memoryBytes: GPU_BYTES,
 				host: hostId('host0'),
+				...(small.sharedSpeeds === undefined ? {} : { sharedSpeeds: small.sharedSpeeds }),
 			})),
-			hosts: [{ id: hostId('host0'), ramBytes: 1e12 }],
+			hosts: [{ id: hostId('host0'), ramBytes: small.hostRamBytes ?? 1e12 }],
+			enginesPerGpu: small.enginesPerGpu ?? 1,
 		},
 		models: names.map((name) => toModel(name, small)),
 		profiles: names.flatMap((name) => toProfiles(name, gpuCount, small)),
@@ -111,7 +134,11 @@ export function smallSetup(small: SmallSetup): Setup {
 		scheduler: small.scheduler ?? 'round-robin',
 		gate: small.gate ?? 'never',
 		sampleSeconds: 1,
+		questions: small.questions ?? null,
+		live: { ...SMALL_LIVE, ...small.live },
 		resolved: {},
+		inputs: [],
+		tokensPerByte: null,
 	};
 }
 
@@ -145,9 +172,12 @@ function toProfiles(name: string, gpuCount: number, small: SmallSetup): ReplicaP
 			step: { ...FLAT_STEP, ...small.step },
 			loadUs: Math.round((small.loadSeconds ?? 2) * 1e6),
 			stopUs: 0,
-			sleepUs: 500_000,
-			wakeUs: 500_000,
+			sleep: {
+				1: { sleepUs: 500_000, wakeUs: 500_000 },
+				2: { sleepUs: 200_000, wakeUs: 1_200_000 },
+			},
 			gpuBytesPerGpu: small.gpuBytesPerGpu ?? 0.9 * GPU_BYTES,
+			sleepingGpuBytesPerGpu: SMALL_SLEEPING_GPU_BYTES,
 			sleepingHostBytes: 16e9,
 		}));
 }

@@ -15,6 +15,8 @@ export interface Mishaps {
 	readonly failToLoad?: readonly string[];
 	/** Replicas that fail, with all they run, when they have been given calls. */
 	readonly failAtWork?: readonly string[];
+	/** Replicas that die when they have been given calls, and give back all that they run. */
+	readonly returnAtWork?: readonly string[];
 	readonly failedCalls?: readonly string[];
 }
 
@@ -25,6 +27,8 @@ export interface StepRun {
 	readonly started: readonly string[];
 	/** Calls given to each replica. */
 	readonly served: Readonly<Record<string, number>>;
+	/** Calls that finished on each replica. */
+	readonly finished: Readonly<Record<string, number>>;
 	/** `start s0-a`, `stop s0-a` and the like, in order, from the log. */
 	readonly story: readonly string[];
 }
@@ -57,28 +61,33 @@ export async function runInSteps(
 	controller.decide(0);
 	for (let tick = 1; tick < MAX_TICKS; tick++) {
 		const next = inbox.take();
-		if (next !== undefined) controller.apply(next(tick));
+		for (const event of next?.(tick) ?? []) controller.apply(event);
 		const recordsBefore = records.length;
 		controller.decide(tick);
 		// A cancelled call that was never started ends without an event, and what follows from it must still be decided.
 		if (next === undefined && records.length === recordsBefore) break;
 	}
 	const changes = records.filter((record) => record.type === 'replica-changed');
-	const served: Record<string, number> = {};
-	for (const record of records)
-		if (record.type === 'call-dispatched') served[record.replica] = (served[record.replica] ?? 0) + 1;
+	const countByReplica = (type: 'call-dispatched' | 'call-finished'): Record<string, number> => {
+		const counts: Record<string, number> = {};
+		for (const record of records)
+			if (record.type === type) counts[record.replica] = (counts[record.replica] ?? 0) + 1;
+		return counts;
+	};
 	return {
 		records,
 		openQueries: controller.state.openQueries,
 		started: changes.filter(({ state }) => state === 'loading').map(({ replica }) => replica),
-		served,
+		served: countByReplica('call-dispatched'),
+		finished: countByReplica('call-finished'),
 		story: changes
 			.filter(({ state }) => state !== 'stopping')
 			.map(({ replica, state }) => `${replica} ${state}`),
 	};
 }
 
-type Happening = (timeUs: number) => ExecutorEvent;
+/** What happens in one tick, before the scheduler is asked. */
+type Happening = (timeUs: number) => readonly ExecutorEvent[];
 
 /** Replicas take turns: what happens to one, in order, and all of them side by side. */
 class Inbox {
@@ -104,7 +113,7 @@ class Inbox {
 
 function mishapExecutor(
 	inbox: Inbox,
-	{ failToLoad = [], failAtWork = [], failedCalls = [] }: Mishaps,
+	{ failToLoad = [], failAtWork = [], returnAtWork = [], failedCalls = [] }: Mishaps,
 ): Executor {
 	const running = new Map<ReplicaId, CallId[]>();
 	const end = (call: CallId, replica: ReplicaId, outcome: CallOutcome): void => {
@@ -116,24 +125,30 @@ function mishapExecutor(
 			preemptions: 0,
 			outputTokens: 1,
 		};
-		inbox.put(replica, (timeUs) => ({ kind: 'call-ended', timeUs, call, replica, outcome, work }));
+		inbox.put(replica, (timeUs) => [{ kind: 'call-ended', timeUs, call, replica, outcome, work }]);
 	};
 	const failed = (reason: string): CallOutcome => ({ kind: 'failed', reason });
 	return {
 		start: ({ replica }) => {
 			running.set(replica, []);
 			if (failToLoad.includes(replica))
-				inbox.put(replica, (timeUs) => ({ kind: 'replica-failed', timeUs, replica, reason: 'no memory' }));
-			else inbox.put(replica, (timeUs) => ({ kind: 'replica-awake', timeUs, replica }));
+				inbox.put(replica, (timeUs) => [failure(timeUs, replica, 'no memory')]);
+			else inbox.put(replica, (timeUs) => [{ kind: 'replica-awake', timeUs, replica }]);
 		},
-		stop: (replica) => inbox.put(replica, (timeUs) => ({ kind: 'replica-stopped', timeUs, replica })),
+		stop: (replica) => inbox.put(replica, (timeUs) => [{ kind: 'replica-stopped', timeUs, replica }]),
 		sleep: () => undefined,
 		wake: () => undefined,
 		cancel: () => undefined,
 		dispatch: (call: Call, replica) => {
 			const own = running.get(replica) ?? [];
 			own.push(call.id);
-			if (failedCalls.includes(call.id)) end(call.id, replica, failed('refused'));
+			if (returnAtWork.includes(replica)) {
+				if (own.length === 1)
+					inbox.put(replica, (timeUs) => [
+						...own.map((id) => returned(timeUs, id, replica)),
+						failure(timeUs, replica, 'engine died'),
+					]);
+			} else if (failedCalls.includes(call.id)) end(call.id, replica, failed('refused'));
 			else if (!failAtWork.includes(replica))
 				end(call.id, replica, {
 					kind: 'finished',
@@ -145,14 +160,24 @@ function mishapExecutor(
 			else {
 				end(call.id, replica, failed('engine died'));
 				// Its last call takes it down; until then each call reports its own end.
-				if (own.length === 1)
-					inbox.put(replica, (timeUs) => ({
-						kind: 'replica-failed',
-						timeUs,
-						replica,
-						reason: 'engine died',
-					}));
+				if (own.length === 1) inbox.put(replica, (timeUs) => [failure(timeUs, replica, 'engine died')]);
 			}
 		},
 	};
 }
+
+const failure = (timeUs: number, replica: ReplicaId, reason: string): ExecutorEvent => ({
+	kind: 'replica-failed',
+	timeUs,
+	replica,
+	reason,
+});
+
+const returned = (timeUs: number, call: CallId, replica: ReplicaId): ExecutorEvent => ({
+	kind: 'call-returned',
+	timeUs,
+	call,
+	replica,
+	reason: 'engine died',
+	outputTokens: 1,
+});

@@ -126,6 +126,15 @@ export const record = {
 		replica: id === null ? null : replicaId(id),
 		outputTokens,
 	}),
+	returned: (timeUs: number, call: string, id: string, outputTokens = 9): RunRecord => ({
+		type: 'call-returned',
+		timeUs,
+		...callParts(call),
+		model: modelOf(id),
+		replica: replicaId(id),
+		reason: 'died',
+		outputTokens,
+	}),
 	needed: (timeUs: number, query: string): RunRecord => ({
 		type: 'aggregation-needed',
 		timeUs,

@@ -60,7 +60,7 @@ describe('a bad experiment file', () => {
 		[
 			'gpuCount: 2',
 			'gpuCuont: 2',
-			"e.yaml:5:3 cluster.gpuCuont: expected one of gpuCount, gpuType, gpus, hostRamBytes, got 'gpuCuont' (did you mean 'gpuCount'?)",
+			"e.yaml:5:3 cluster.gpuCuont: expected one of gpuCount, gpuType, gpus, hostRamBytes, enginesPerGpu, got 'gpuCuont' (did you mean 'gpuCount'?)",
 		],
 		['format: 1', 'format: 1\nworklaod: {}', "did you mean 'workload'?"],
 		[
@@ -145,7 +145,7 @@ describe('a bad experiment file', () => {
 		[
 			'queries: 4',
 			'queries: 4\n  keepQueries: 5',
-			'e.yaml:10:3 workload.keepQueries: expected at most workload.queries (4), got 5',
+			'e.yaml:10:3 workload.keepQueries: expected at most 4, the questions of the batch, got 5',
 		],
 		[
 			'name: small',
@@ -168,7 +168,11 @@ describe('a bad experiment file', () => {
 		['name: small\n', '', 'e.yaml:1:1 name: expected text, got nothing'],
 		['name: small', "name: ''", "e.yaml:2:1 name: expected text that is not empty, got ''"],
 		['format: 1', 'format: 2', 'e.yaml:1:1 format: expected 1, got 2'],
-		['  queries: 4\n', '', 'e.yaml:7:1 workload.queries: expected a finite number, got nothing'],
+		[
+			'  queries: 4\n',
+			'',
+			'e.yaml:7:1 workload.queries: expected a whole number, or a question file in workload.questions, got nothing',
+		],
 		['pool: [Gemma, QwenR1, Qwen]', 'pool: Gemma', "e.yaml:6:1 pool: expected a list, got 'Gemma'"],
 		['pool: [Gemma, QwenR1, Qwen]', 'pool: []', 'e.yaml:6:1 pool: expected a list of at least 1, got a list'],
 		[
@@ -280,7 +284,7 @@ describe('a reference that leads nowhere', () => {
 		expect(problem(() => loadExperiment('mmlu-por'))).toEqual({
 			code: 'E_UNKNOWN_EXPERIMENT',
 			message:
-				"experiment: expected a YAML file or one of aime24, gpqa, medmcqa, mmlu-pro, pool16, tiny, got 'mmlu-por' (did you mean 'mmlu-pro'?)",
+				"experiment: expected a YAML file or one of aime24, gpqa, medmcqa, mmlu-pro, pool16, quiz, tiny, got 'mmlu-por' (did you mean 'mmlu-pro'?)",
 		});
 	});
 
@@ -299,7 +303,7 @@ describe('a bad --set', () => {
 	it.each([
 		[
 			'cluster.gpuCuont=8',
-			"--set cluster.gpuCuont: expected one of gpuCount, gpuType, gpus, hostRamBytes, got 'gpuCuont' (did you mean 'gpuCount'?)",
+			"--set cluster.gpuCuont: expected one of gpuCount, gpuType, gpus, hostRamBytes, enginesPerGpu, got 'gpuCuont' (did you mean 'gpuCount'?)",
 		],
 		['clutser.gpuCount=8', '--set clutser: expected one of format, name,'],
 		['cluster.gpuCount=many', "--set cluster.gpuCount: expected a finite number, got 'many'"],

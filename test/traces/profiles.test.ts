@@ -92,20 +92,41 @@ describe('bundled profiles', () => {
 
 	itShared(
 		'data/gpu_cost.json',
-		'step times are those of the scaling table, or of the closer own fit',
+		'step times are those fitted on the model itself, or else scaled to it, with the error of the fit',
 		(file) => {
 			const cost = JSON.parse(readFileSync(file, 'utf8')) as {
-				scaling_rule: { experts: Record<string, Record<string, Record<string, number>>> };
+				devices: Record<string, Record<string, { knee: Coefficients }>>;
+				scaling_rule: { experts: Record<string, Record<string, Coefficients>> };
 			};
 			for (const [type, experts] of Object.entries(cost.scaling_rule.experts)) {
+				expect(Object.keys(experts)).toHaveLength(16);
 				for (const [model, scaled] of Object.entries(experts)) {
 					const own = gpuProfile(type)?.stepCost[model];
-					// The scaling rule is good to 5 % on the model it was checked with.
-					expect(Math.abs((own?.baseUs ?? 0) / 1000 / (scaled.a_ms ?? 0) - 1)).toBeLessThan(0.06);
-					const context = (own?.perContextTokenUs ?? 0) / 1000 / (scaled.d_ms_per_context_token ?? 0);
-					expect(Math.abs(context - 1)).toBeLessThan(0.03);
+					const isQwen = own?.source.includes('Qwen2.5-7B (aiconfigurator');
+					const fit = cost.devices[type]?.[isQwen ? 'qwen2.5-7b' : 'llama-8b']?.knee as Coefficients;
+					const wanted = own?.basis === 'fitted' ? fit : scaled;
+					for (const [got, milliseconds] of [
+						[own?.baseUs, wanted.a_ms],
+						[own?.perTokenOverKneeUs, wanted.b_ms_per_token_over_knee],
+						[own?.perDecodeSequenceUs, wanted.c_ms_per_decode_seq],
+						[own?.perContextTokenUs, wanted.d_ms_per_context_token],
+						[own?.perPrefillTokenSquaredUs, wanted.q_ms_per_prefill_token_squared],
+					] as const)
+						expect((got ?? 0) / 1000, `${type} ${model}`).toBeCloseTo(milliseconds, 12);
+					expect(own?.kneeTokens).toBe(wanted.knee_tokens);
+					expect(own?.fitErrorPercent).toEqual(fit.fit_error_percent);
 				}
 			}
 		},
 	);
 });
+
+interface Coefficients {
+	readonly a_ms: number;
+	readonly b_ms_per_token_over_knee: number;
+	readonly knee_tokens: number;
+	readonly c_ms_per_decode_seq: number;
+	readonly d_ms_per_context_token: number;
+	readonly q_ms_per_prefill_token_squared: number;
+	readonly fit_error_percent: { readonly mean: number; readonly p95: number; readonly max: number };
+}

@@ -38,6 +38,7 @@ export function drawAggregator(seed: number, count: number): readonly Aggregator
  * When wrong it gives the wrong answer with most votes (ties by draw), or a random wrong option when nobody gave one.
  * Answers are split as by the gates: all agree, more than half agree, neither; missing answers count as slots that agree with nobody.
  * @param overrideRate share of unanimous votes it overrides, see `unanimousRight`
+ * @param label what an option says
  */
 export function aggregatorAnswer(
 	answers: readonly Answer[],
@@ -46,8 +47,9 @@ export function aggregatorAnswer(
 	table: AggregatorTable,
 	overrideRate: number,
 	draw: AggregatorDraw,
+	label: (option: number) => string = optionLabel,
 ): string {
-	const right = optionLabel(correct);
+	const right = label(correct);
 	const votes = new Map<string, number>();
 	for (const answer of answers) if (answer !== null) votes.set(answer, (votes.get(answer) ?? 0) + 1);
 	if (draw.rightP < rightProbability(votes, answers.length, right, table, overrideRate)) return right;
@@ -58,7 +60,7 @@ export function aggregatorAnswer(
 	const chosen = likely[Math.floor(draw.wrongP * likely.length)];
 	if (chosen !== undefined) return chosen;
 	const index = Math.floor(draw.wrongP * (options - 1));
-	return optionLabel(index < correct ? index : index + 1);
+	return label(index < correct ? index : index + 1);
 }
 
 /**

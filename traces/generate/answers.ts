@@ -20,24 +20,29 @@ export interface SlotAnswer {
 	readonly answerPartP: number;
 }
 
-/** Stream `answers`: two numbers a query, four a slot, whatever they decide. */
+/**
+ * Stream `answers`: two numbers a query, four a slot, whatever they decide.
+ * @param optionsOf options of the query at an index, where they are not the model's
+ */
 export function drawAnswers(
 	seed: number,
 	eases: readonly number[],
 	slotsPerQuery: number,
 	model: AnswerModel,
+	optionsOf: (index: number) => number = () => model.options,
 ): readonly QueryAnswers[] {
 	const random = randomStream(seed, 'answers');
 	const below = (count: number): number => Math.floor(random() * count);
-	return eases.map((ease) => {
-		const correct = below(model.options);
-		const favoured = skip(below(model.options - 1), correct);
+	return eases.map((ease, index) => {
+		const options = optionsOf(index);
+		const correct = below(options);
+		const favoured = skip(below(options - 1), correct);
 		const rightProbability = 1 / (1 + Math.exp(-(model.mu + model.s * ease)));
 		const slots = Array.from({ length: slotsPerQuery }, () => {
 			const right = random() < rightProbability;
-			const favours = random() < model.lam || model.options === 2;
+			const favours = random() < model.lam || options === 2;
 			const low = Math.min(correct, favoured);
-			const other = skip(skip(below(model.options - 2), low), Math.max(correct, favoured));
+			const other = skip(skip(below(options - 2), low), Math.max(correct, favoured));
 			const answerPartP = Math.max(2 ** -54, random());
 			return { option: right ? correct : favours ? favoured : other, answerPartP };
 		});

@@ -2,9 +2,12 @@ import { randomStream } from '../../sim/core/random.ts';
 import { type LengthDistribution, normalCdf, quantileTokens } from '../../sim/domain/distribution.ts';
 import { present } from '../../sim/domain/errors.ts';
 import { type CallId, expertCallId, type QueryId, queryId } from '../../sim/domain/ids.ts';
+import type { Question } from '../../sim/domain/question.ts';
 import type { CallTruth, QueryTruth, Truth } from '../../sim/domain/truth.ts';
 import type { Query } from '../../sim/domain/work.ts';
 import { type Knots, quantileFromKnots } from '../knots.ts';
+import { answerLabels } from '../questions/answer-labels.ts';
+import { estimateTokens } from '../questions/token-estimate.ts';
 import { type AggregatorTable, aggregatorAnswer, drawAggregator } from './aggregator.ts';
 import { type AnswerModel, drawAnswers, optionLabel } from './answers.ts';
 import { correlated, normal } from './normal.ts';
@@ -15,9 +18,12 @@ import { drawSlots } from './slots.ts';
 export interface ExpertSpec {
 	readonly id: Query['slots'][number];
 	readonly calls: number;
-	readonly distribution: LengthDistribution;
-	/** Question with instruction under its tokenizer. */
+	/** Output tokens on a task. */
+	distribution(task: string): LengthDistribution;
+	/** Question with instruction under its tokenizer, where the question is drawn. */
 	readonly question: { readonly knots: Knots; readonly largest: number };
+	/** The same where the question is read. */
+	readonly tokensPerByte: number;
 	readonly chatWrapperTokens: number;
 	/** max_tokens of its calls. */
 	readonly outputLimitTokens: number;
@@ -27,9 +33,19 @@ export interface ExpertSpec {
 	answerPart(outputTokens: number, p: number): number;
 }
 
+/** A question that is not drawn but read. */
+export interface AskedQuestion {
+	readonly question: Question;
+	readonly task: string;
+	/** Of an expert's prompt, without chat wrapper. */
+	readonly promptBytes: number;
+}
+
 export interface WorkloadSpec {
 	readonly seed: number;
 	readonly task: string;
+	/** Null: all is drawn. As many as there are queries. */
+	readonly questions: readonly AskedQuestion[] | null;
 	readonly slotsPerQuery: number;
 	/** Only the first so many queries are made. */
 	readonly keepQueries: number;
@@ -38,7 +54,7 @@ export interface WorkloadSpec {
 	readonly easeLengthCorrelation: number;
 	readonly answers: AnswerModel;
 	readonly aggregator: {
-		readonly distribution: LengthDistribution;
+		distribution(task: string): LengthDistribution;
 		readonly table: AggregatorTable;
 		readonly unanimousOverrideRate: number;
 	} | null;
@@ -60,7 +76,9 @@ export function generateWorkload(spec: WorkloadSpec): {
 	).slice(0, spec.keepQueries);
 	const questions = drawQuestions(seed, slots.length, spec.easeLengthCorrelation);
 	const eases = questions.map((question) => question.ease);
-	const answers = drawAnswers(seed, eases, slotsPerQuery, spec.answers);
+	const labels = spec.questions?.map(({ question }) => answerLabels(question));
+	const optionsOf = (index: number): number => labels?.[index]?.options ?? spec.answers.options;
+	const answers = drawAnswers(seed, eases, slotsPerQuery, spec.answers, optionsOf);
 	const aggregatorDraws = drawAggregator(seed, slots.length);
 	const lengths = randomStream(seed, 'lengths');
 	const prompts = randomStream(seed, 'prompts');
@@ -69,39 +87,54 @@ export function generateWorkload(spec: WorkloadSpec): {
 	const calls = new Map<CallId, CallTruth>();
 	const truths = new Map<QueryId, QueryTruth>();
 	slots.forEach((experts, index) => {
-		const id = queryId(`q${index}`);
+		const asked = spec.questions?.[index];
+		const id = asked?.question.query ?? queryId(`q${index}`);
+		const task = asked?.task ?? spec.task;
 		const sharedLength = present(questions[index], 'question').length;
 		const drawn = present(answers[index], 'answers');
+		const label = (option: number): string =>
+			labels?.[index]?.label(option, drawn.correct) ?? optionLabel(option);
 		const promptP = Math.max(2 ** -54, prompts());
 		const slotPromptTokens: number[] = [];
 		experts.forEach((expert, slotIndex) => {
+			const { knots, largest } = expert.question;
 			const promptTokens =
-				quantileFromKnots(expert.question.knots, expert.question.largest, promptP) + expert.chatWrapperTokens;
+				expert.chatWrapperTokens +
+				(asked === undefined
+					? quantileFromKnots(knots, largest, promptP)
+					: estimateTokens(asked.promptBytes, expert.tokensPerByte));
 			slotPromptTokens.push(promptTokens);
 			const score = correlated(sharedLength, normal(lengths), spec.lengthCorrelation);
 			const { option, answerPartP } = present(drawn.slots[slotIndex], 'slot answer');
-			calls.set(expertCallId(id, slotIndex), callTruth(expert, promptTokens, score, option, answerPartP));
+			const drawnTokens = tokensAt(expert.distribution(task), score);
+			calls.set(
+				expertCallId(id, slotIndex),
+				callTruth(expert, promptTokens, drawnTokens, label(option), answerPartP),
+			);
 		});
-		const task = spec.task;
 		queries.push({ id, task, arrivalUs: 0, slots: experts.map((expert) => expert.id), slotPromptTokens });
 		const draw = present(aggregatorDraws[index], 'aggregator draw');
 		const { aggregator } = spec;
 		truths.set(id, {
-			correctAnswer: optionLabel(drawn.correct),
+			correctAnswer: label(drawn.correct),
 			aggregatorOutputTokens:
 				aggregator === null
 					? 0
-					: tokensAt(aggregator.distribution, correlated(sharedLength, draw.length, spec.lengthCorrelation)),
+					: tokensAt(
+							aggregator.distribution(task),
+							correlated(sharedLength, draw.length, spec.lengthCorrelation),
+						),
 			aggregatorAnswer: (given) =>
 				aggregator === null
 					? null
 					: aggregatorAnswer(
 							given,
 							drawn.correct,
-							spec.answers.options,
+							optionsOf(index),
 							aggregator.table,
 							aggregator.unanimousOverrideRate,
 							draw,
+							label,
 						),
 		});
 	});
@@ -120,19 +153,19 @@ const tokensAt = (distribution: LengthDistribution, score: number): number =>
 function callTruth(
 	expert: ExpertSpec,
 	promptTokens: number,
-	score: number,
-	option: number,
+	drawnTokens: number,
+	answer: string,
 	answerPartP: number,
 ): CallTruth {
 	const limitTokens = Math.max(1, Math.min(expert.outputLimitTokens, expert.maxModelLen - promptTokens));
-	const outputTokens = Math.min(limitTokens, tokensAt(expert.distribution, score));
+	const outputTokens = Math.min(limitTokens, drawnTokens);
 	// At the limit the output is cut: no answer can be extracted, and reasoning never closed.
 	const truncated = outputTokens >= limitTokens;
 	const whole = expert.answerPart(outputTokens, answerPartP);
 	return {
 		outputTokens,
 		answerTokens: truncated && whole < outputTokens ? 0 : whole,
-		answer: truncated ? null : optionLabel(option),
+		answer: truncated ? null : answer,
 		truncated,
 	};
 }

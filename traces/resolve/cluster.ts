@@ -1,10 +1,10 @@
 import { gpuId, hostId } from '../../sim/domain/ids.ts';
-import type { Cluster } from '../../sim/domain/model.ts';
+import type { Cluster, Gpu } from '../../sim/domain/model.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import type { Experiment } from '../experiment-schema.ts';
 import type { FieldPath } from '../experiment-text.ts';
 import { gpuTypeNames } from '../read-profile.ts';
-import { gpuMemoryBytes } from './catalog.ts';
+import { gpuMemoryBytes, sharedSpeeds } from './catalog.ts';
 import type { Fail } from './fail.ts';
 
 /** GPUs `gpu0`, `gpu1`, ... in file order, and their hosts. */
@@ -19,28 +19,30 @@ export function resolveCluster(experiment: Experiment, fail: Fail): Cluster {
 			listed ? 'both' : 'neither',
 		);
 	}
-	if (cluster.gpus !== undefined) {
-		const gpus = cluster.gpus.map(({ type, host }, index) => ({
+	const gpus = (cluster.gpus ?? alike(cluster, fail)).map(({ type, host }, index): Gpu => {
+		const path = listed ? ['cluster', 'gpus', index, 'type'] : ['cluster', 'gpuType'];
+		const speeds = sharedSpeeds(experiment, type);
+		return {
 			id: gpuId(`gpu${index}`),
 			type,
-			memoryBytes: memory(experiment, type, ['cluster', 'gpus', index, 'type'], fail),
+			memoryBytes: memory(experiment, type, path, fail),
 			host: hostId(host),
-		}));
-		return { gpus, hosts: hosts(experiment, new Set(gpus.map((gpu) => gpu.host))) };
-	}
-	const { gpuCount, gpuType } = cluster;
+			...(speeds === undefined ? {} : { sharedSpeeds: speeds }),
+		};
+	});
+	const hosts = [...new Set(gpus.map((gpu) => gpu.host))].map((id) => ({
+		id,
+		ramBytes: cluster.hostRamBytes,
+	}));
+	return { gpus, hosts, enginesPerGpu: cluster.enginesPerGpu };
+}
+
+/** `gpuCount` GPUs of `gpuType`. */
+function alike({ gpuCount, gpuType }: Experiment['cluster'], fail: Fail): { type: string; host: string }[] {
 	if (gpuCount === undefined)
 		throw fail(['cluster', 'gpuCount'], 'E_EXPERIMENT_VALUE', 'a whole number', 'nothing');
 	if (gpuType === undefined) throw fail(['cluster', 'gpuType'], 'E_EXPERIMENT_VALUE', 'text', 'nothing');
-	const memoryBytes = memory(experiment, gpuType, ['cluster', 'gpuType'], fail);
-	const host = hostId('host0');
-	const gpus = Array.from({ length: gpuCount }, (_, index) => ({
-		id: gpuId(`gpu${index}`),
-		type: gpuType,
-		memoryBytes,
-		host,
-	}));
-	return { gpus, hosts: hosts(experiment, new Set([host])) };
+	return Array.from({ length: gpuCount }, () => ({ type: gpuType, host: 'host0' }));
 }
 
 /** Most GPUs of one type in one host: the largest group tensor parallelism can use. */
@@ -62,6 +64,3 @@ function memory(experiment: Experiment, type: string, path: FieldPath, fail: Fai
 	const known = [...Object.keys(experiment.gpuTypes), ...gpuTypeNames()];
 	throw fail(path, 'E_UNKNOWN_GPU_TYPE', `one of ${known.join(', ')}`, `'${type}'${didYouMean(type, known)}`);
 }
-
-const hosts = (experiment: Experiment, ids: ReadonlySet<ReturnType<typeof hostId>>): Cluster['hosts'] =>
-	[...ids].map((id) => ({ id, ramBytes: experiment.cluster.hostRamBytes }));

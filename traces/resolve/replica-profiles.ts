@@ -1,9 +1,10 @@
-import type { Cluster, EngineConfig, ReplicaProfile, StepCost } from '../../sim/domain/model.ts';
+import type { Cluster, EngineConfig, ReplicaProfile, SleepTimes, StepCost } from '../../sim/domain/model.ts';
 import { usFromSeconds } from '../../sim/domain/units.ts';
 import type { Experiment } from '../experiment-schema.ts';
 import type { EngineFile } from '../profile-schema.ts';
-import { gpuMemoryBytes, type ModelEntry } from './catalog.ts';
+import { gpuMemoryBytes, type KernelCost, type ModelEntry } from './catalog.ts';
 import { largestGroups } from './cluster.ts';
+import { measuredReplica } from './measured.ts';
 
 /**
  * Profiles of one model for every GPU type of the cluster and every tensor parallelism that can run: powers of two up to the GPUs of
@@ -18,6 +19,18 @@ export function replicaProfiles(
 ): readonly ReplicaProfile[] {
 	const profiles: ReplicaProfile[] = [];
 	for (const [gpuType, gpuCount] of largestGroups(cluster)) {
+		const measured = entry.measured.filter(({ gpu }) => gpu.type === gpuType);
+		// What was measured is not mixed with what is estimated for the same model and GPU type.
+		if (measured.length > 0) {
+			const fitting = measured.filter(({ tensorParallel }) => tensorParallel <= gpuCount);
+			const longest = maxModelLen(experiment, engine, entry);
+			profiles.push(
+				...fitting
+					.map((profile) => measuredReplica(profile, experiment.engine.config, longest))
+					.sort((a, b) => a.tensorParallel - b.tensorParallel),
+			);
+			continue;
+		}
 		for (let tensorParallel = 1; tensorParallel <= gpuCount; tensorParallel *= 2) {
 			if (entry.model.attentionHeads % tensorParallel !== 0) break;
 			const profile = replicaProfile(experiment, engine, entry, gpuType, tensorParallel);
@@ -29,9 +42,12 @@ export function replicaProfiles(
 
 /** Prompt and output together that an engine of this model takes, tokens. */
 export function maxModelLen(experiment: Experiment, engine: EngineFile, entry: ModelEntry): number {
+	const measured = entry.measured.map((profile) => profile.engine.config.maxModelLen);
+	const byDefault = measured.length > 0 ? Number.POSITIVE_INFINITY : engine.maxModelLen.tokens;
 	return Math.min(
 		entry.model.contextLimitTokens,
-		experiment.engine.config.maxModelLen ?? engine.maxModelLen.tokens,
+		experiment.engine.config.maxModelLen ?? byDefault,
+		...measured,
 	);
 }
 
@@ -43,7 +59,7 @@ export function kvCapacityTokens(
 	gpuType: string,
 	tensorParallel: number,
 ): number {
-	const share = experiment.engine.gpuMemoryShare ?? engine.memory.gpuMemoryShare;
+	const share = memoryShare(experiment, engine, entry);
 	const reserveBytes = experiment.engine.reserveBytesPerGpu ?? engine.memory.reserveBytesPerGpu;
 	const usableBytes = tensorParallel * ((gpuMemoryBytes(experiment, gpuType) ?? 0) * share - reserveBytes);
 	return Math.floor((usableBytes - entry.model.weightBytes) / entry.model.kvBytesPerToken);
@@ -78,7 +94,6 @@ function replicaProfile(
 		fixedSeconds: experiment.engine.loadFixedSeconds ?? engine.load.fixedSeconds,
 		bytesPerSecond: experiment.engine.loadBytesPerSecond ?? engine.load.bytesPerSecond,
 	};
-	const { sleep } = engine;
 	return {
 		model: entry.model.id,
 		gpuType,
@@ -93,20 +108,33 @@ function replicaProfile(
 			perContextTokenUs: kernel.perContextTokenUs / tensorParallel,
 			perPrefillTokenSquaredUs: kernel.perPrefillTokenSquaredUs / tensorParallel,
 			allReduceUs: group ? engine.tensorParallel.allReduceUs : 0,
+			...graphs(experiment, engine, config, kernel),
 		},
 		loadUs: Math.max(1, usFromSeconds(load.fixedSeconds + weightBytes / load.bytesPerSecond)),
 		stopUs: usFromSeconds(engine.stop.seconds),
-		sleepUs: usFromSeconds(
-			sleep.sleepFixedSeconds + weightBytes / tensorParallel / sleep.sleepBytesPerSecond,
-		),
-		wakeUs: usFromSeconds(sleep.wakeFixedSeconds + weightBytes / tensorParallel / sleep.wakeBytesPerSecond),
+		sleep: {
+			1: sleepTimes(engine.sleep, weightBytes / tensorParallel),
+			2: sleepTimes(engine.deepSleep, weightBytes),
+		},
 		gpuBytesPerGpu: Math.floor(
-			(gpuMemoryBytes(experiment, gpuType) ?? 0) *
-				(experiment.engine.gpuMemoryShare ?? engine.memory.gpuMemoryShare),
+			(gpuMemoryBytes(experiment, gpuType) ?? 0) * memoryShare(experiment, engine, entry),
 		),
+		sleepingGpuBytesPerGpu: engine.asleep.gpuBytes,
 		sleepingHostBytes: weightBytes,
 	};
 }
+
+/** Share of a GPU that an engine of this model takes. */
+function memoryShare({ engine: overrides }: Experiment, engine: EngineFile, { model }: ModelEntry): number {
+	return (
+		overrides.gpuMemoryShareByModel[model.id] ?? overrides.gpuMemoryShare ?? engine.memory.gpuMemoryShare
+	);
+}
+
+const sleepTimes = (times: EngineFile['sleep'], bytes: number): SleepTimes => ({
+	sleepUs: usFromSeconds(times.sleepFixedSeconds + bytes / times.sleepBytesPerSecond),
+	wakeUs: usFromSeconds(times.wakeFixedSeconds + bytes / times.wakeBytesPerSecond),
+});
 
 /** Host time of a step; on more than one GPU the profile may have its own. */
 function hostTime(
@@ -122,6 +150,18 @@ function hostTime(
 		hostUs: overrides.hostUs ?? own.hostStepUs ?? stepUs,
 		hostPerSequenceUs: perSequenceUs ?? own.hostPerSequenceStepUs ?? profile.hostPerSequence.stepUs,
 	};
+}
+
+/** Which CUDA graphs pad the batches, if any do. */
+function graphs(
+	{ engine: overrides }: Experiment,
+	{ cudaGraphs }: EngineFile,
+	{ maxNumSeqs, maxNumBatchedTokens }: EngineConfig,
+	kernel: KernelCost,
+): Pick<StepCost, 'graphLimitSequences'> {
+	const wanted = overrides.graphLimitSequences ?? kernel.graphLimitSequences ?? cudaGraphs.limitSequences;
+	const graphLimitSequences = Math.min(wanted, 2 * maxNumSeqs, maxNumBatchedTokens);
+	return graphLimitSequences > 0 ? { graphLimitSequences } : {};
 }
 
 type EngineSettings = Omit<EngineConfig, 'numGpuBlocks' | 'maxModelLen'>;

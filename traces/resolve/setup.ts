@@ -1,3 +1,5 @@
+import type { LengthDistribution } from '../../sim/domain/distribution.ts';
+import { present } from '../../sim/domain/errors.ts';
 import type { ModelId } from '../../sim/domain/ids.ts';
 import type { Cluster, ReplicaProfile } from '../../sim/domain/model.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
@@ -5,34 +7,44 @@ import { didYouMean } from '../did-you-mean.ts';
 import type { Experiment } from '../experiment-schema.ts';
 import type { FieldPath } from '../experiment-text.ts';
 import { generateWorkload } from '../generate/workload.ts';
+import type { Inputs } from '../input-files.ts';
 import type { EngineFile, TaskFile } from '../profile-schema.ts';
-import { engineProfile, engineProfileNames, promptsFile, taskNames, taskProfile } from '../read-profile.ts';
+import { engineProfile, engineProfileNames, taskNames, taskProfile } from '../read-profile.ts';
+import { aggregatorPromptParts, resolveBatch } from './batch.ts';
 import { findModel, type ModelEntry, modelNames } from './catalog.ts';
 import { resolveCluster } from './cluster.ts';
 import type { Fail } from './fail.ts';
 import { answerPartTokens, lengthDistribution, lengthForecasts, questionKnots } from './lengths.ts';
+import { resolveLive } from './live.ts';
+import { checkMeasured, withMeasuredGpus } from './measured.ts';
+import { checkMemoryShares } from './memory-shares.ts';
 import { kvCapacityTokens, maxModelLen, replicaProfiles } from './replica-profiles.ts';
 import { resolveSlots } from './slots.ts';
 
 /** A checked experiment file made into everything a run needs. What the schema cannot say is checked here. */
-export function resolveExperiment(experiment: Experiment, fail: Fail): Setup {
+export function resolveExperiment(written: Experiment, inputs: Inputs, fail: Fail): Setup {
+	checkMeasured(inputs.profiles, fail);
+	const experiment = withMeasuredGpus(written, inputs.profiles);
 	const cluster = resolveCluster(experiment, fail);
+	checkMemoryShares(experiment, fail);
 	const engine = engineOf(experiment, fail);
 	const task = taskOf(experiment, fail);
-	const pool = experiment.pool.map((id, index) => modelOf(experiment, id, ['pool', index], fail));
-	const experts = resolveSlots(experiment, pool, fail);
+	const modelAt = (id: string, path: FieldPath): ModelEntry => modelOf(experiment, inputs, id, path, fail);
+	const pool = experiment.pool.map((id, index) => modelAt(id, ['pool', index]));
+	const batch = resolveBatch(experiment, inputs, fail);
+	const experts = resolveSlots(experiment, batch.count, pool, fail);
 	const { aggregator } = experiment;
 	const aggregatorEntry =
-		aggregator === null ? undefined : modelOf(experiment, aggregator.model, ['aggregator', 'model'], fail);
-	const present = new Map<ModelId, ModelEntry>(experts.map(({ entry }) => [entry.model.id, entry]));
-	if (aggregatorEntry !== undefined) present.set(aggregatorEntry.model.id, aggregatorEntry);
+		aggregator === null ? undefined : modelAt(aggregator.model, ['aggregator', 'model']);
+	const entries = new Map<ModelId, ModelEntry>(experts.map(({ entry }) => [entry.model.id, entry]));
+	if (aggregatorEntry !== undefined) entries.set(aggregatorEntry.model.id, aggregatorEntry);
 
 	const placeOf = (id: string): FieldPath =>
 		experiment.pool.includes(id) ? ['pool', experiment.pool.indexOf(id)] : ['aggregator', 'model'];
-	const profiles = [...present.values()].flatMap((entry) =>
+	const profiles = [...entries.values()].flatMap((entry) =>
 		profilesOf(experiment, engine, cluster, entry, placeOf(entry.model.id), fail),
 	);
-	for (const entry of present.values()) checkLengths(experiment, task, entry, placeOf(entry.model.id), fail);
+	for (const entry of entries.values()) checkLengths(experiment, task, entry, placeOf(entry.model.id), fail);
 	if (aggregator !== null) checkAggregator(aggregator, profiles, fail);
 
 	const { workload } = experiment;
@@ -40,12 +52,14 @@ export function resolveExperiment(experiment: Experiment, fail: Fail): Setup {
 		seed: experiment.seed,
 		task: task.task,
 		slotsPerQuery: workload.slotsPerQuery,
-		keepQueries: workload.keepQueries ?? workload.queries,
+		questions: batch.asked,
+		keepQueries: workload.keepQueries ?? batch.count,
 		experts: experts.map(({ entry, calls }) => ({
 			id: entry.model.id,
 			calls,
-			distribution: distributionOf(experiment, task, entry, 'expert'),
+			distribution: distributions(experiment, task, entry, 'expert'),
 			question: questionKnots(task, entry.tokenizer),
+			tokensPerByte: entry.tokensPerByte,
 			chatWrapperTokens: entry.chatWrapperTokens,
 			outputLimitTokens: entry.model.outputLimitTokens,
 			maxModelLen: maxModelLen(experiment, engine, entry),
@@ -58,32 +72,39 @@ export function resolveExperiment(experiment: Experiment, fail: Fail): Setup {
 			aggregator === null || aggregatorEntry === undefined
 				? null
 				: {
-						distribution: distributionOf(experiment, task, aggregatorEntry, 'aggregator'),
+						distribution: distributions(experiment, task, aggregatorEntry, 'aggregator'),
 						table: task.aggregator,
 						unanimousOverrideRate: aggregator.unanimousOverrideRate,
 					},
 	});
-	const { baseTokens, perAnswerTokens } = promptsFile().aggregatorPrompt;
+	const aggregatorPrompt = aggregatorPromptParts(batch, aggregatorEntry);
 	return {
 		name: experiment.name,
 		seed: experiment.seed,
 		cluster,
-		models: [...present.values()].map((entry) => entry.model),
+		models: [...entries.values()].map((entry) => entry.model),
 		profiles,
 		...generated,
 		aggregator:
 			aggregator === null || aggregatorEntry === undefined
 				? null
 				: { model: aggregatorEntry.model.id, tensorParallel: aggregator.tensorParallel },
-		aggregatorPrompt: { baseTokens, perAnswerTokens },
-		lengths: lengthForecasts(experiment, task, experts, aggregatorEntry),
+		aggregatorPrompt,
+		tokensPerByte:
+			batch.asked === null
+				? null
+				: Object.fromEntries([...entries.values()].map((entry) => [entry.model.id, entry.tokensPerByte])),
+		lengths: lengthForecasts(experiment, task, batch, experts, aggregatorEntry, aggregatorPrompt),
 		calibrationQuestions: workload.calibrationQuestions,
 		planOptions: { ...experiment.plan, modelOrder: pool.map((entry) => entry.model.id) },
 		engineMode: experiment.engine.mode,
 		scheduler: experiment.scheduler,
 		gate: experiment.gate,
 		sampleSeconds: experiment.report.sampleSeconds,
-		resolved: experiment,
+		questions: batch.asked?.slice(0, generated.queries.length).map(({ question }) => question) ?? null,
+		live: resolveLive(experiment, batch.asked !== null, fail),
+		resolved: written,
+		inputs: inputs.files,
 	};
 }
 
@@ -103,10 +124,16 @@ function taskOf(experiment: Experiment, fail: Fail): TaskFile {
 	throw fail(['workload', 'task'], 'E_UNKNOWN_TASK', `one of ${known.join(', ')}`, named(task, known));
 }
 
-function modelOf(experiment: Experiment, id: string, path: FieldPath, fail: Fail): ModelEntry {
-	const entry = findModel(experiment, id);
+function modelOf(
+	experiment: Experiment,
+	{ profiles }: Inputs,
+	id: string,
+	path: FieldPath,
+	fail: Fail,
+): ModelEntry {
+	const entry = findModel(experiment, id, profiles);
 	if (entry !== undefined) return entry;
-	const known = modelNames(experiment);
+	const known = modelNames(experiment, profiles);
 	throw fail(path, 'E_UNKNOWN_MODEL', `one of ${known.join(', ')}`, named(id, known));
 }
 
@@ -168,12 +195,22 @@ function checkAggregator(
 	);
 }
 
-function distributionOf(
-	...args: Parameters<typeof lengthDistribution>
-): NonNullable<ReturnType<typeof lengthDistribution>> {
-	const distribution = lengthDistribution(...args);
-	if (distribution === undefined) throw new Error('internal error: output lengths were checked before');
-	return distribution;
+/** Output lengths by task, each worked out once. */
+function distributions(
+	...[experiment, task, entry, role]: Parameters<typeof lengthDistribution>
+): (taskName: string) => LengthDistribution {
+	const known = new Map<string, LengthDistribution>();
+	return (taskName) => {
+		let distribution = known.get(taskName);
+		if (distribution === undefined) {
+			distribution = present(
+				lengthDistribution(experiment, task, entry, role, taskName),
+				`output lengths of ${entry.model.id}`,
+			);
+			known.set(taskName, distribution);
+		}
+		return distribution;
+	};
 }
 
 const named = (name: string, known: readonly string[]): string => `'${name}'${didYouMean(name, known)}`;

@@ -9,13 +9,17 @@ export interface ExpertCalls {
 	readonly calls: number;
 }
 
-/** Models of the pool that are called, in pool order; those without slots are left out. */
+/**
+ * Models of the pool that are called, in pool order; those without slots are left out.
+ * @param queries questions in the batch
+ */
 export function resolveSlots(
 	experiment: Experiment,
+	queries: number,
 	pool: readonly ModelEntry[],
 	fail: Fail,
 ): readonly ExpertCalls[] {
-	const { slots, queries, slotsPerQuery, keepQueries = queries } = experiment.workload;
+	const { slots, slotsPerQuery, keepQueries = queries } = experiment.workload;
 	const path = ['workload', 'slots'];
 	const repeated = experiment.pool.findIndex((id, index) => experiment.pool.indexOf(id) < index);
 	if (repeated >= 0)
@@ -34,7 +38,7 @@ export function resolveSlots(
 		throw fail(
 			['workload', 'keepQueries'],
 			'E_EXPERIMENT_VALUE',
-			`at most workload.queries (${queries})`,
+			`at most ${queries}, the questions of the batch`,
 			String(keepQueries),
 		);
 	}
