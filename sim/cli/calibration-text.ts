@@ -1,5 +1,6 @@
 import type { Calibration, ServerFit } from '../study/calibrate.ts';
 import { columns } from './columns.ts';
+import { plainPercent, signedPercent } from './percent.ts';
 import { plural } from './plural.ts';
 import type { ServingCheck } from './serving-check.ts';
 
@@ -9,12 +10,12 @@ export function calibrationText({ runs, makespan, fit }: Calibration): string {
 	const ownFits = fit.servers.flatMap(({ floor }) => floor.ownFit);
 	const lines = runs.map((run) => [
 		run.name,
-		signed(run.makespanErrorPercent),
-		signed(run.ttftMeanErrorPercent),
-		signed(run.tpotMeanErrorPercent),
-		signed(run.latencyP95ErrorPercent),
-		signed(run.stepErrors?.all.errorPercent ?? null),
-		signed(ownFits.find(({ name }) => name === run.name)?.errorPercent ?? null),
+		signedPercent(run.makespanErrorPercent),
+		signedPercent(run.ttftMeanErrorPercent),
+		signedPercent(run.tpotMeanErrorPercent),
+		signedPercent(run.latencyP95ErrorPercent),
+		signedPercent(run.stepErrors?.all.errorPercent ?? null),
+		signedPercent(ownFits.find(({ name }) => name === run.name)?.errorPercent ?? null),
 		String(run.preemptions.measured),
 		String(run.preemptions.simulated),
 	]);
@@ -24,7 +25,7 @@ export function calibrationText({ runs, makespan, fit }: Calibration): string {
 			: [
 					...columns([head, ...lines], 1),
 					'',
-					`makespan: median ${plain(makespan.medianAbsoluteErrorPercent)}, worst ${plain(makespan.worstAbsoluteErrorPercent)}`,
+					`makespan: median ${plainPercent(makespan.medianAbsoluteErrorPercent)}, worst ${plainPercent(makespan.worstAbsoluteErrorPercent)}`,
 				];
 	return `${[...summary, ...fit.servers.flatMap(serverLines)].join('\n')}\n`;
 }
@@ -42,9 +43,9 @@ function serverLines({
 		([name, value]) => `${name} ${Number(value.toPrecision(4))}`,
 	);
 	return [
-		`${server}: fitted on ${plural(runs.length, 'run')}, ${plural(steps, 'step')}; error of a step ${plain(stepErrorPercent.mean)} (p95 ${plain(stepErrorPercent.p95)}), of their sum ${signed(totalErrorPercent)}`,
+		`${server}: fitted on ${plural(runs.length, 'run')}, ${plural(steps, 'step')}; error of a step ${plainPercent(stepErrorPercent.mean)} (p95 ${plainPercent(stepErrorPercent.p95)}), of their sum ${signedPercent(totalErrorPercent)}`,
 		`  ${coefficients.join(', ')}, frontEndDelayUs ${rest.frontEndDelayUs}`,
-		`  floor: steps of equal batch and context differ by ${plain(withinRunPercent)} within a run, runs by ${plain(betweenRunsPercent)}`,
+		`  floor: steps of equal batch and context differ by ${plainPercent(withinRunPercent)} within a run, runs by ${plainPercent(betweenRunsPercent)}`,
 		...(widest === null
 			? []
 			: [
@@ -52,7 +53,7 @@ function serverLines({
 				]),
 		...rest.terms.map(
 			({ term, gridUs, othersUs, gridPrefillErrorPercent: grid, othersPrefillErrorPercent: others }) =>
-				`  with a term per ${term}: ${coefficient(gridUs)} on grid (error ${plain(grid.without)} to ${plain(grid.with)}), ${coefficient(othersUs)} on the others (${plain(others.without)} to ${plain(others.with)})`,
+				`  with a term per ${term}: ${coefficient(gridUs)} on grid (error ${plainPercent(grid.without)} to ${plainPercent(grid.with)}), ${coefficient(othersUs)} on the others (${plainPercent(others.without)} to ${plainPercent(others.with)})`,
 		),
 		...rest.unread.map(({ reason }) => `  not read: ${reason}`),
 	];
@@ -70,7 +71,7 @@ export function servingText(check: ServingCheck): string {
 		String(load.concurrency),
 		measured.tpotMs.toFixed(2),
 		simulated.tpotMs.toFixed(2),
-		signed(tpotErrorPercent),
+		signedPercent(tpotErrorPercent),
 		measured.ttftMs.toFixed(0),
 		simulated.ttftMs.toFixed(0),
 	]);
@@ -78,13 +79,10 @@ export function servingText(check: ServingCheck): string {
 	return `${[
 		...columns([head, ...lines], 0),
 		'',
-		`TPOT, mean absolute error: ${plain(tpotMeanAbsoluteErrorPercent)} (${engineProfile}, at most ${maxNumBatchedTokens} tokens a step)`,
-		`with the profile's own ${atProfileBudget.maxNumBatchedTokens} tokens a step: ${plain(atProfileBudget.tpotMeanAbsoluteErrorPercent)}`,
+		`TPOT, mean absolute error: ${plainPercent(tpotMeanAbsoluteErrorPercent)} (${engineProfile}, at most ${maxNumBatchedTokens} tokens a step)`,
+		`with the profile's own ${atProfileBudget.maxNumBatchedTokens} tokens a step: ${plainPercent(atProfileBudget.tpotMeanAbsoluteErrorPercent)}`,
 	].join('\n')}\n`;
 }
 
-const plain = (percent: number): string => `${percent.toFixed(1)} %`;
-const signed = (percent: number | null): string =>
-	percent === null ? '-' : `${percent > 0 ? '+' : ''}${plain(percent)}`;
 const coefficient = (us: number | null): string =>
 	us === null ? 'unseen' : `${Number(us.toPrecision(3))} us`;

@@ -8,7 +8,7 @@ export type RunCommand = (args: Arguments, io: Io) => Promise<ExitCode>;
 
 /** The face of one command. What it does is loaded when it is called. */
 export interface Command {
-	/** As yargs reads it: words, then `<positional>` or `<several..>`. */
+	/** As yargs reads it: words, then `<positional>`, `[optional]` or `<several..>`. */
 	readonly usage: string;
 	readonly summary: string;
 	readonly positional?: { readonly name: string; readonly summary: string };
@@ -18,7 +18,7 @@ export interface Command {
 
 /** `engine replay <file..>`: engine, replay. */
 export const commandWords = (command: Command): string[] =>
-	command.usage.split(' ').filter((word) => !word.startsWith('<'));
+	command.usage.split(' ').filter((word) => !/^[<[]/.test(word));
 
 const value = (description: string): Options => ({ type: 'string', requiresArg: true, description });
 const flag = (description: string): Options => ({ type: 'boolean', description });
@@ -59,6 +59,58 @@ export const commands: readonly Command[] = [
 			(await lazy(() => import('./commands/compare.ts'), 'commands/compare.ts')).compareCommand,
 	},
 	{
+		usage: 'live [experiment]',
+		summary: 'the same run on real processes: emulators, vLLM servers, or endpoints that run already',
+		positional: experiment,
+		options: {
+			scheduler: value('who decides which model runs where (mosaic list)'),
+			gate: value('when answers agree enough to skip the aggregator (mosaic list)'),
+			backend: value('emulator (default), vllm or endpoint'),
+			speed: value('emulator only: so many times faster than real time'),
+			resume: value('folder of a live run that was interrupted or killed: go on with it'),
+			'dry-run': flag('print the plan and the exact server commands; start nothing'),
+		},
+		load: async () => (await lazy(() => import('./commands/live.ts'), 'commands/live.ts')).liveCommand,
+	},
+	{
+		usage: 'emulator [experiment]',
+		summary: "vLLM's HTTP face on the engine model: a server that needs no GPU",
+		positional: experiment,
+		options: {
+			config: value(
+				'file that says everything, in place of an experiment: how mosaic live starts its emulators',
+			),
+			model: value('model of the experiment to serve'),
+			'tensor-parallel': value('GPUs that share it'),
+			host: value('address to listen on, 127.0.0.1 if left out'),
+			port: value('port to listen on, 8000 if left out; 0: any'),
+			speed: value('so many times faster than real time'),
+			'api-key-variable': value('environment variable with the key to ask for'),
+		},
+		load: async () =>
+			(await lazy(() => import('./commands/emulator.ts'), 'commands/emulator.ts')).emulatorCommand,
+	},
+	{
+		usage: 'profile [experiment]',
+		summary: 'measure an engine into a profile that experiments take as it is',
+		positional: experiment,
+		options: {
+			backend: value('vllm (default) or emulator'),
+			model: value('model folder (vllm), or a model of the experiment'),
+			'gpu-type': value(
+				"name of the GPU type in the profile; the driver's if left out, cpu-core without GPUs",
+			),
+			'tensor-parallel': value('GPUs that share it, 1 if left out'),
+			gpu: value('position of the first GPU to use; of the core on a machine without GPUs'),
+			device: value('gpu or cpu; left out: gpu where there are GPUs'),
+			python: value('Python of the installation that holds vLLM'),
+			starts: value('how often it is started and stopped, 3 if left out'),
+			questions: value('question file to ask it, for the lengths of its answers'),
+		},
+		load: async () =>
+			(await lazy(() => import('./commands/profile.ts'), 'commands/profile.ts')).profileCommand,
+	},
+	{
 		usage: 'plan <experiment>',
 		summary: 'the plan of one scheduler, without running it',
 		positional: experiment,
@@ -94,7 +146,7 @@ export const commands: readonly Command[] = [
 	{
 		usage: 'schema',
 		summary: 'JSON Schema of the experiment file, for editors',
-		options: {},
+		options: { of: value('experiment (the default), profile, or question: which kind of file') },
 		load: async () => (await lazy(() => import('./commands/schema.ts'), 'commands/schema.ts')).schemaCommand,
 	},
 	{

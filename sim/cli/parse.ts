@@ -53,7 +53,7 @@ function makeParser(
 			'parse-positional-numbers': false,
 		})
 		.options(globalOptions)
-		.usage('mosaic COMMAND: Mixture-of-Agents batches on a few GPUs, simulated')
+		.usage('mosaic COMMAND: Mixture-of-Agents batches on a few GPUs, simulated or live')
 		.demandCommand(1, 'no command given')
 		.strict()
 		.version(version)

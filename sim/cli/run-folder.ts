@@ -4,7 +4,14 @@ import { assert, UsageError } from '../domain/errors.ts';
 import type { LineFile } from './atomic-file.ts';
 import { openLineFile, writeFileAtomically } from './atomic-file.ts';
 import { jsonText } from './json-text.ts';
-import { endStatus, isRunFolder, RUN_FOLDER_FORMAT, type RunStatus, STATUS_FILE } from './run-status.ts';
+import {
+	endStatus,
+	isRunFolder,
+	RUN_FOLDER_FORMAT,
+	type RunStatus,
+	restartStatus,
+	STATUS_FILE,
+} from './run-status.ts';
 
 export interface RunFolder {
 	readonly path: string;
@@ -52,6 +59,12 @@ export function createRunFolder(request: RunFolderRequest): RunFolder {
 			`output folder ${wanted}: expected a folder that can be written, got ${message.replace(/,.*$/s, '')}`,
 		);
 	}
+}
+
+/** The folder of a run that goes on: its files are written anew, its status says that it runs. */
+export function reopenRunFolder(folder: string): RunFolder {
+	restartStatus(folder);
+	return folderAt(folder, []);
 }
 
 /** A path as a person in `cwd` would type it. */
@@ -126,6 +139,11 @@ function openFolder(folder: string, request: RunFolderRequest, made: string[]): 
 	};
 	// 'wx': of two processes given the same --out, one gets it.
 	writeFileSync(path.join(folder, STATUS_FILE), jsonText(status), { flag: 'wx' });
+	return folderAt(folder, made);
+}
+
+/** @param made folders that `discard` takes back, outermost first */
+function folderAt(folder: string, made: readonly string[]): RunFolder {
 	const place = (name: string): string => {
 		const file = path.join(folder, name);
 		mkdirSync(path.dirname(file), { recursive: true });

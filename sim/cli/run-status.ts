@@ -10,7 +10,7 @@ export const STATUS_FILE = 'status.json';
 /** status.json: the one file of a run folder that carries dates. */
 export interface RunStatus {
 	readonly format: typeof RUN_FOLDER_FORMAT;
-	readonly kind: 'run' | 'comparison' | 'report';
+	readonly kind: 'run' | 'comparison' | 'report' | 'profile';
 	/** `running` in a folder that nobody writes to any more: the process was killed. */
 	readonly state: 'running' | EndState;
 	/** What was typed after `mosaic`. */
@@ -34,8 +34,16 @@ export function readStatus(folder: string): RunStatus | undefined {
 }
 
 export function endStatus(folder: string, state: EndState, endedAt: Date): void {
-	const status = { ...readStatus(folder), state, endedAt: endedAt.toISOString() };
-	writeFileAtomically(path.join(folder, STATUS_FILE), jsonText(status));
+	changeStatus(folder, { state, endedAt: endedAt.toISOString() });
+}
+
+/** A run that was interrupted or killed goes on. */
+export function restartStatus(folder: string): void {
+	changeStatus(folder, { state: 'running', endedAt: null });
+}
+
+function changeStatus(folder: string, change: Pick<RunStatus, 'state' | 'endedAt'>): void {
+	writeFileAtomically(path.join(folder, STATUS_FILE), jsonText({ ...readStatus(folder), ...change }));
 }
 
 const RUN_FILES = [STATUS_FILE, 'summary.json', 'events.jsonl', 'events.jsonl.partial'];

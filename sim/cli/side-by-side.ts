@@ -5,6 +5,7 @@ import { type ComparisonRow, compareSummaries, rowKey } from '../report/comparis
 import { idlePercent, type Summary } from '../report/summary.ts';
 import { columns } from './columns.ts';
 import type { LoadedRun } from './load-run.ts';
+import { signedPercent } from './percent.ts';
 
 /** The document of `compare RUN RUN... --json`: the rows of a comparison, one per run, and what sets each apart from the first. */
 export interface SideBySide {
@@ -166,5 +167,3 @@ function latencies(records: readonly RunRecord[]): Map<QueryId, TimeUs> {
 
 /** A to Z, then by number. */
 const letter = (index: number): string => (index < 26 ? String.fromCharCode(65 + index) : String(index + 1));
-
-const signedPercent = (value: number): string => `${value > 0 ? '+' : ''}${value.toFixed(1)} %`;

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
@@ -126,4 +126,32 @@ itShared('golden/scheduler-small.jsonl.gz', 'names what a scheduler trace lacks'
 	const { code, stderr } = await mosaic(['calibrate', file, '--quiet'], { cwd: '.' });
 	expect(code).toBe(2);
 	expect(stderr).toMatch(/scheduler-small\.jsonl\.gz:1: config\.\w+: expected|:1: \w+: expected/);
+});
+
+it('replays a simulated run without any error, and a slower one with just that', async () => {
+	const cwd = temporaryFolder();
+	const simulate = ['simulate', 'tiny', '--gate', 'majority', '--quiet', '--out'];
+	await mosaic([...simulate, 'same'], { cwd });
+	// The folder says what ran; made by a slower engine, its times are those of another.
+	await mosaic([...simulate, 'slow', '--set', 'engine.hostUs=9000'], { cwd });
+	const file = path.join(cwd, 'slow', 'experiment.yaml');
+	writeFileSync(file, readFileSync(file, 'utf8').replace('hostUs: 9000', 'hostUs: 1000'));
+	const { code, stdout } = await mosaic(['calibrate', 'same', 'slow', '--json', '--quiet', '--out', 'both'], {
+		cwd,
+	});
+	expect(code).toBe(0);
+	const [same, slow] = JSON.parse(stdout).runs;
+	expect(same).toMatchObject({
+		name: 'same',
+		makespanErrorPercent: 0,
+		ttftMeanErrorPercent: 0,
+		tpotMeanErrorPercent: 0,
+		latencyP95ErrorPercent: 0,
+		preemptions: { measured: 0, simulated: 0 },
+	});
+	expect(slow.tpotMeanErrorPercent).toBeLessThan(-30);
+	expect(slow.makespanErrorPercent).toBeLessThan(0);
+	expect(existsSync(path.join(cwd, 'both', 'report.html'))).toBe(true);
+	const { stdout: text } = await mosaic(['calibrate', 'same', 'slow', '--quiet'], { cwd });
+	expect(text).toMatch(/^same .* 0\.0 %/m);
 });

@@ -55,6 +55,16 @@ it('mosaic schema prints the JSON Schema of the experiment file and nothing else
 	);
 });
 
+it('mosaic schema --of names another kind of file', async () => {
+	const properties = async (of: string) =>
+		Object.keys(JSON.parse((await mosaic(['schema', '--of', of], { cwd })).stdout).properties);
+	expect(await properties('profile')).toEqual(expect.arrayContaining(['model', 'engine', 'stepFit']));
+	expect(await properties('question')).toEqual(expect.arrayContaining(['id', 'choices', 'answer']));
+	const { code, stderr } = await mosaic(['schema', '--of', 'profil'], { cwd });
+	expect(code).toBe(2);
+	expect(stderr).toContain("unknown schema 'profil' (did you mean 'profile'?)");
+});
+
 describe('mosaic plan', () => {
 	it('prints plan and evidence, and writes nothing', async () => {
 		const empty = temporaryFolder();

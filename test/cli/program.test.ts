@@ -143,7 +143,7 @@ describe('the command line', () => {
 	});
 
 	it('says which commands there are when none is given', async () => {
-		expect(await mistake([], never)).toMatch(/^no command given; expected one of: simulate, compare, plan, /);
+		expect(await mistake([], never)).toMatch(/^no command given; expected one of: simulate, compare, /);
 	});
 });
 

@@ -16,6 +16,8 @@ export interface RunOptions {
 	readonly signal?: AbortSignal;
 	/** Instead of the program's own commands. */
 	readonly commands?: readonly Command[];
+	/** Default: an empty environment. */
+	readonly env?: Readonly<Record<string, string>>;
 	/** Hears every text written to stderr. */
 	readonly onStderr?: (text: string) => void;
 }
@@ -41,7 +43,7 @@ export async function mosaic(words: readonly string[], options: RunOptions): Pro
 		clockSeconds: () => ticks++ / 4,
 		now: () => new Date('2026-01-02T03:04:05Z'),
 		cwd: options.cwd,
-		env: {},
+		env: options.env ?? {},
 		signal: options.signal ?? new AbortController().signal,
 	};
 	const code = await runProgram(words, io, options.commands);

@@ -33,10 +33,12 @@ function fieldRows(path: string, schema: JsonSchema): string[][] {
 	const [single] = alternatives;
 	if (single !== undefined && alternatives.length === 1) return fieldRows(path, single);
 	if (schema.oneOf !== undefined) return schema.oneOf.flatMap((option) => familyRows(path, option));
-	if (schema.items?.properties !== undefined) return fieldRows(`${path}[]`, schema.items);
+	if (schema.items?.properties !== undefined || schema.items?.oneOf !== undefined)
+		return fieldRows(`${path}[]`, schema.items);
 	if (typeof schema.additionalProperties === 'object') {
 		const inside = schema.additionalProperties;
-		return inside.properties === undefined ? [] : fieldRows(`${path}.ID`, inside);
+		const isGroup = inside.properties !== undefined || inside.items !== undefined;
+		return isGroup ? fieldRows(`${path}.ID`, inside) : [];
 	}
 	return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
 		const fieldPath = path === '' ? name : `${path}.${name}`;

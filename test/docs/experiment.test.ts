@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { experimentJsonSchema, loadExperiment } from '../../traces/index.ts';
+import { readQuestions } from '../../traces/questions/read-questions.ts';
+import { tokensPerByte } from '../../traces/questions/token-estimate.ts';
 import { readProjectFile, repoRoot } from '../support/project-files.ts';
 import { withFieldTable } from './experiment-fields.ts';
 
@@ -41,6 +43,17 @@ describe(file, () => {
 
 	it('has two examples', () => {
 		expect(examples).toHaveLength(2);
+	});
+
+	it('has examples of questions that are read', () => {
+		const lines = /^```jsonl\n(.*?)^```$/ms.exec(markdown)?.[1] ?? '';
+		const golds = readQuestions(lines, file).map(({ question }) => question.gold);
+		expect(golds).toEqual(['B', '391', '\\sqrt{2}']);
+	});
+
+	it('states the rates of the tokenizers', () => {
+		for (const tokenizer of ['qwen2_5', 'llama3', 'gemma2'])
+			expect(markdown).toContain(`${tokensPerByte(tokenizer)} for ${tokenizer}`);
 	});
 
 	it('quotes the message of a mistake as it is', () => {

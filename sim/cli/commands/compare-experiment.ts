@@ -47,6 +47,7 @@ export async function compareExperiment(typed: string, args: Arguments, io: Io):
 	let outcome: CompareOutcome;
 	try {
 		folder.write('experiment.yaml', stringify(setup.resolved, { lineWidth: 110 }));
+		for (const { name, text } of setup.inputs) folder.write(name, text);
 		const onDone = ({ job, summary }: CompareOutcome['results'][number], done: number): void =>
 			progress.update(done, `${rowKey(job)} seed ${job.seed}: ${summary.makespanSeconds.toFixed(1)} s`);
 		outcome = await compareSchedulers(placed, studyPool(io.signal), { onDone });

@@ -1,10 +1,22 @@
-import { experimentJsonSchema } from '../../../traces/index.ts';
+import {
+	experimentJsonSchema,
+	measuredProfileJsonSchema,
+	questionJsonSchema,
+} from '../../../traces/index.ts';
 import type { Arguments } from '../arguments.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json-text.ts';
+import { checkName } from '../names.ts';
 
-export async function schemaCommand(_args: Arguments, io: Io): Promise<ExitCode> {
-	io.stdout.write(jsonText(experimentJsonSchema()));
+const schemas: Readonly<Record<string, () => Record<string, unknown>>> = {
+	experiment: experimentJsonSchema,
+	profile: measuredProfileJsonSchema,
+	question: questionJsonSchema,
+};
+
+export async function schemaCommand(args: Arguments, io: Io): Promise<ExitCode> {
+	const of = checkName('schema', args.text('of') ?? 'experiment', Object.keys(schemas));
+	io.stdout.write(jsonText(schemas[of]?.()));
 	return EXIT.done;
 }

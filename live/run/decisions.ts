@@ -1,0 +1,141 @@
+import { Controller, type Judge } from '../../sim/core/controller.ts';
+import type { Remaining } from '../../sim/core/problem.ts';
+import type { CallId, ReplicaId } from '../../sim/domain/ids.ts';
+import type { Plan } from '../../sim/domain/plan.ts';
+import type { RunRecord } from '../../sim/domain/run-log.ts';
+import type { ReplicaState, Scheduler } from '../../sim/domain/scheduler.ts';
+import type { Setup } from '../../sim/domain/setup.ts';
+import type { TimeUs } from '../../sim/domain/units.ts';
+import type { Gate } from '../../sim/domain/work.ts';
+import type { RestoredReplica } from '../happening.ts';
+import type { JournalInput } from '../journal/records.ts';
+import { type Order, OrderBook } from './orders.ts';
+
+export interface DecisionParts {
+	readonly setup: Setup;
+	readonly scheduler: Scheduler;
+	readonly gate: Gate;
+	readonly judge: Judge;
+	readonly write: (record: RunRecord) => void;
+}
+
+/**
+ * The controller of one run as a function of journalled inputs: each goes in, the orders that follow from it come out. It knows neither clock
+ * nor processes, so a resumed run arrives at the state that its predecessor had by taking the same steps again.
+ */
+export class Decisions {
+	/** The first one made, for plan.json. */
+	firstPlan: Plan | null = null;
+	arrivedQueries = 0;
+	/** The scheduler wants another plan than the one it has. */
+	replanAsked = false;
+	lastUs: TimeUs = 0;
+	private readonly setup: Setup;
+	private readonly controller: Controller;
+	private readonly book = new OrderBook();
+	/** Replicas whose engine has open calls, as far as was reported. */
+	private readonly active = new Set<ReplicaId>();
+
+	constructor(parts: DecisionParts) {
+		this.setup = parts.setup;
+		this.controller = new Controller({
+			...parts,
+			executor: this.book,
+			onReplan: () => {
+				this.replanAsked = true;
+			},
+		});
+	}
+
+	/** @throws PolicyError when the scheduler orders what is not allowed */
+	step(input: JournalInput): readonly Order[] {
+		this.lastUs = input.timeUs;
+		if (this.apply(input) && this.firstPlan !== null) this.controller.decide(input.timeUs);
+		return this.book.take();
+	}
+
+	get allArrived(): boolean {
+		return this.arrivedQueries === this.setup.queries.length;
+	}
+
+	get settledQueries(): number {
+		return this.arrivedQueries - this.controller.state.openQueries;
+	}
+
+	/** Nothing is on its way: without an arrival or a new plan, nothing will happen any more. */
+	get isQuiet(): boolean {
+		return [...this.controller.state.replicas.values()].every(
+			({ state, openCalls }) => AT_REST.has(state) && openCalls === 0,
+		);
+	}
+
+	/** What is left to plan. */
+	remaining(): Remaining {
+		const { state } = this.controller;
+		const left = [...state.queries.values()].filter((record) => !record.settled);
+		const isPending = (id: CallId): boolean => state.call(id).state === 'pending';
+		return {
+			queries: left.map((record) => record.query),
+			expertCalls: left.flatMap((record) =>
+				record.slotCalls.filter(isPending).map((id) => state.call(id).call),
+			),
+		};
+	}
+
+	/** Everything that an executor must take over from one that is gone. */
+	restorable(): readonly RestoredReplica[] {
+		const { replicas, calls } = this.controller.state;
+		const open = [...calls.values()];
+		return [...replicas.values()].flatMap(({ id, model, gpus, profile, state }): RestoredReplica[] => {
+			if (state === 'stopped' || state === 'failed') return [];
+			const mine = open.filter((record) => record.replica === id);
+			const inState = (wanted: string) =>
+				mine.filter((each) => each.state === wanted).map(({ call }) => call);
+			return [
+				{
+					start: { replica: id, model, gpus, profile },
+					state,
+					openCalls: inState('dispatched'),
+					cancelling: inState('cancelling'),
+				},
+			];
+		});
+	}
+
+	/** Engines that were last reported to have open calls. */
+	activeReplicas(): readonly ReplicaId[] {
+		return [...this.active];
+	}
+
+	call(id: CallId) {
+		return this.controller.state.call(id).call;
+	}
+
+	/** @returns whether the scheduler should be asked */
+	private apply(input: JournalInput): boolean {
+		switch (input.kind) {
+			case 'plan':
+				this.controller.setPlan(input.plan, input.timeUs);
+				this.firstPlan ??= input.plan;
+				this.replanAsked = false;
+				return this.arrivedQueries > 0;
+			case 'arrivals':
+				for (const query of this.setup.queries.slice(input.from, input.to)) {
+					this.arrivedQueries++;
+					this.controller.arrive(query, input.timeUs, this.allArrived);
+				}
+				return true;
+			case 'happening': {
+				const { event } = input.happening;
+				this.controller.apply(event);
+				if (event.kind === 'engine-sample') return false;
+				if (event.kind !== 'engine-active') return true;
+				if (event.active) this.active.add(event.replica);
+				else this.active.delete(event.replica);
+				return false;
+			}
+		}
+	}
+}
+
+const AT_REST: ReadonlySet<ReplicaState> = new Set(['awake', 'asleep-1', 'asleep-2', 'stopped', 'failed']);

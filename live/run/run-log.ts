@@ -1,0 +1,70 @@
+import {
+	type CallFinished,
+	RUN_LOG_FORMAT,
+	type RunRecord,
+	type RunStarted,
+} from '../../sim/domain/run-log.ts';
+import type { Setup } from '../../sim/domain/setup.ts';
+import { type TimeUs, usFromSeconds } from '../../sim/domain/units.ts';
+
+/** Lower bound on the makespan, in seconds, for the calls that a run made. */
+export type MakespanBound = (calls: readonly CallFinished[]) => number;
+
+/** Hands the records of a run log on and keeps what its last record needs. */
+export class RunLog {
+	failedCalls = 0;
+	private readonly onRecord: (record: RunRecord) => void;
+	private readonly bound: MakespanBound | undefined;
+	private readonly finished: CallFinished[] = [];
+	private cancelledCalls = 0;
+	private lastRecordUs: TimeUs = 0;
+
+	constructor(onRecord: (record: RunRecord) => void, bound: MakespanBound | undefined) {
+		this.onRecord = onRecord;
+		this.bound = bound;
+	}
+
+	write(record: RunRecord): void {
+		this.lastRecordUs = record.timeUs;
+		if (record.type === 'call-finished') this.finished.push(record);
+		else if (record.type === 'call-failed') this.failedCalls++;
+		else if (record.type === 'call-cancelled') this.cancelledCalls++;
+		this.onRecord(record);
+	}
+
+	/**
+	 * Writes the last record.
+	 * @param endUs absent: with its last happening
+	 * @returns the end of the run
+	 */
+	end(status: 'complete' | 'interrupted', endUs: TimeUs = this.lastRecordUs): TimeUs {
+		// Calls that were given up took time that no bound on the finished ones accounts for.
+		const boundHolds = status === 'complete' && this.cancelledCalls === 0;
+		const bound = boundHolds ? this.bound : undefined;
+		const lowerBoundUs = bound === undefined ? null : usFromSeconds(bound(this.finished));
+		this.onRecord({ type: 'run-ended', timeUs: endUs, status, lowerBoundUs });
+		return endUs;
+	}
+}
+
+/** First record of a live run. What executed the engines stands where a simulation names the execution of its engine model. */
+export function liveRunStarted(
+	setup: Setup,
+	names: Pick<RunStarted, 'version' | 'scheduler' | 'gate' | 'engineMode'>,
+): RunStarted {
+	return {
+		type: 'run-started',
+		timeUs: 0,
+		format: RUN_LOG_FORMAT,
+		version: names.version,
+		experiment: setup.name,
+		scheduler: names.scheduler,
+		gate: names.gate,
+		seed: setup.seed,
+		engineMode: names.engineMode,
+		world: 'live',
+		gpus: setup.cluster.gpus.map(({ id, type, host }) => ({ gpu: id, type, host })),
+		models: setup.models.map(({ id, modelClass }) => ({ model: id, modelClass })),
+		queryCount: setup.queries.length,
+	};
+}

@@ -1,0 +1,47 @@
+import { createProblem } from '../core/problem.ts';
+import type { Plan } from '../domain/plan.ts';
+import { createEngine } from '../engine/index.ts';
+import { planText } from '../report/tables.ts';
+import { createForecaster } from '../run/forecaster.ts';
+import { columns } from './columns.ts';
+import { Interrupted } from './exit.ts';
+import type { Io } from './io.ts';
+import type { LoadedSetup } from './load-setup.ts';
+import { type PlanDocument, planDocument } from './plan-document.ts';
+import { timed } from './timed-scheduler.ts';
+
+/** The plan of a whole experiment, without running it. @throws Interrupted */
+export async function makePlan(
+	{ setup, scheduler }: Pick<LoadedSetup, 'setup' | 'scheduler'>,
+	io: Io,
+): Promise<{ readonly plan: Plan; readonly document: PlanDocument }> {
+	const forecaster = createForecaster(setup, (config, step) => createEngine(setup.engineMode, config, step));
+	const planner = timed(scheduler, io.clockSeconds, io.signal);
+	try {
+		const plan = await planner.scheduler.plan(createProblem(setup, forecaster));
+		return { plan, document: planDocument(plan, planner.measuredSolveSeconds()) };
+	} catch (error) {
+		if (io.signal.aborted && error === io.signal.reason) throw new Interrupted('interrupted while planning');
+		throw error;
+	}
+}
+
+export function planDescription(plan: PlanDocument): string {
+	const sessions = columns([
+		['worker', 'model', 'role', 'phase', 'calls'],
+		...plan.replicas.map(({ worker, model, calls, role, phase }) => [
+			worker,
+			model,
+			role,
+			String(phase),
+			calls === null ? 'as the gates leave' : String(calls),
+		]),
+	]);
+	return [
+		`${plan.scheduler}: ${planText(plan)}`,
+		`solved in ${plan.measuredSolveSeconds.toFixed(2)} s; the run is charged ${plan.solveSeconds.toFixed(2)} s`,
+		'',
+		...sessions,
+		'',
+	].join('\n');
+}
