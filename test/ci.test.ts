@@ -29,13 +29,17 @@ function runCi(environment: Record<string, string> = {}): {
 	return { status, lines: stdout.trimEnd().split('\n') };
 }
 
-/** npm whose `test` writes this closing line, then says something more and ends with this status. */
-const npm = (closingLine: string, status: number): void =>
+/**
+ * npm whose `test` writes this closing line, then says something more and ends with this status.
+ * @param real what `npm run -s test:vllm` does
+ */
+const npm = (closingLine: string, status: number, real = "echo 'test:vllm skipped: not here'"): void =>
 	program(
 		'npm',
 		`case "$1" in
 			ci) echo installed ;;
 			test) ${closingLine === '' ? ':' : `echo '${closingLine}' > "$MOSAIC_COUNT_FILE"`}; echo 'npm: the end'; exit ${status} ;;
+			run) ${real} ;;
 		esac`,
 	);
 
@@ -59,6 +63,27 @@ describe('.ci/run', () => {
 		expect(result.lines.filter((line) => /^\d+ passed, \d+ failed/.test(line))).toHaveLength(1);
 	});
 
+	it.each([
+		['counts real vLLM as a test that passed', 'echo fine', 0, '13 passed, 0 failed'],
+		['counts it as one that failed', 'echo beyond; exit 1', 1, '12 passed, 1 failed'],
+		[
+			'does not count it where it cannot run',
+			"echo 'test:vllm skipped: no Python'",
+			0,
+			'12 passed, 0 failed',
+		],
+	])('%s', (_, real, status, lastLine) => {
+		npm('12 passed, 0 failed', 0, real);
+		const result = runCi();
+		expect(result.status).toBe(status);
+		expect(result.lines.at(-1)).toBe(lastLine);
+	});
+
+	it('leaves real vLLM alone when the other tests failed', () => {
+		npm('11 passed, 1 failed', 1, 'echo started');
+		expect(runCi().lines).not.toContain('started');
+	});
+
 	it('fails when the packages cannot be installed', () => {
 		program('npm', 'exit 1');
 		expect(runCi()).toEqual({ status: 1, lines: ['0 passed, 1 failed'] });
@@ -68,7 +93,19 @@ describe('.ci/run', () => {
 describe('.ci/run on a machine without a browser', () => {
 	/** Only these are on the path, so that a browser of this machine is not found. */
 	const bare = (): Record<string, string> => {
-		for (const name of ['bash', 'dirname', 'mktemp', 'rm', 'sed', 'tail', 'id', 'sh'])
+		for (const name of [
+			'bash',
+			'dirname',
+			'grep',
+			'mktemp',
+			'rm',
+			'sed',
+			'tail',
+			'tee',
+			'timeout',
+			'id',
+			'sh',
+		])
 			program(name, `exec ${spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim()} "$@"`);
 		npm('12 passed, 0 failed', 0);
 		program('apt-get', 'echo "no network" >&2; exit 100');

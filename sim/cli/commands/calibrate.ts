@@ -17,11 +17,9 @@ import { jsonText } from '../json-text.ts';
 import { outFolder } from '../out-folder.ts';
 import { plural } from '../plural.ts';
 import { remark } from '../progress.ts';
-import { reportOn, writeReport } from '../report-files.ts';
-import { createRunFolder, shownPath } from '../run-folder.ts';
+import { writeReportFolder } from '../report-folder.ts';
 import { isRunFolder } from '../run-status.ts';
 import { checkServing, type ServingCheck } from '../serving-check.ts';
-import { programVersion } from '../version.ts';
 
 export async function calibrateCommand(args: Arguments, io: Io): Promise<ExitCode> {
 	const runs: MeasuredRun[] = [];
@@ -56,7 +54,16 @@ export async function calibrateCommand(args: Arguments, io: Io): Promise<ExitCod
 	const calibration: Calibration | null =
 		runs.length === 0 ? null : calibrate(runs, createStepwiseEngine, nonNegativeLeastSquares);
 	const serving: ServingCheck | null = servings.length === 0 ? null : checkServing(servings);
-	if (out !== undefined) await reportReplays(replayed, out, args, io);
+	if (out !== undefined) {
+		const both = replayed.flatMap(({ measured, simulated }) => [measured, simulated]);
+		await writeReportFolder(
+			both,
+			replayed.map(({ error }) => error),
+			out,
+			args,
+			io,
+		);
+	}
 	const document = {
 		format: 1,
 		makespan: null,
@@ -75,32 +82,6 @@ export async function calibrateCommand(args: Arguments, io: Io): Promise<ExitCod
 				].join('\n'),
 	);
 	return EXIT.done;
-}
-
-/** Measured and simulated runs in one report, charts side by side. */
-async function reportReplays(
-	replayed: readonly ReplayedRun[],
-	out: string,
-	args: Arguments,
-	io: Io,
-): Promise<void> {
-	const request = reportOn(replayed.flatMap(({ measured, simulated }) => [measured, simulated]));
-	const folder = createRunFolder({
-		out,
-		runsFolder: io.cwd,
-		defaultName: path.basename(out),
-		kind: 'report',
-		command: args.words,
-		version: programVersion(),
-		startedAt: io.now(),
-	});
-	folder.writeJson(
-		'summary.json',
-		replayed.map(({ error }) => error),
-	);
-	await writeReport(folder, request, io.stderr);
-	folder.end('complete', io.now());
-	remark(`report: ${shownPath(path.join(folder.path, 'report.html'), io.cwd)}`, args, io);
 }
 
 function readText(file: string, typed: string): string {

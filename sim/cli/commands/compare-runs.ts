@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { present } from '../../domain/errors.ts';
 import { rowKey } from '../../report/comparison.ts';
 import type { Arguments } from '../arguments.ts';
@@ -8,11 +7,8 @@ import { jsonText } from '../json-text.ts';
 import { type LoadedRun, loadRun } from '../load-run.ts';
 import { checkName } from '../names.ts';
 import { outFolder } from '../out-folder.ts';
-import { remark } from '../progress.ts';
-import { reportOn, writeReport } from '../report-files.ts';
-import { createRunFolder, shownPath } from '../run-folder.ts';
+import { writeReportFolder } from '../report-folder.ts';
 import { sideBySide, sideBySideTable } from '../side-by-side.ts';
-import { programVersion } from '../version.ts';
 
 /**
  * Finished runs against the first of them; a report only when --out asks for one.
@@ -29,22 +25,7 @@ export async function compareRuns(
 	const runs = baselineFirst(loaded, args.text('baseline'));
 	const document = sideBySide(runs);
 	const out = outFolder(args, io.cwd);
-	if (out !== undefined) {
-		const request = reportOn(runs);
-		const folder = createRunFolder({
-			out,
-			runsFolder: io.cwd,
-			defaultName: path.basename(out),
-			kind: 'report',
-			command: args.words,
-			version: programVersion(),
-			startedAt: io.now(),
-		});
-		folder.writeJson('summary.json', document);
-		await writeReport(folder, request, io.stderr);
-		folder.end('complete', io.now());
-		remark(`report: ${shownPath(path.join(folder.path, 'report.html'), io.cwd)}`, args, io);
-	}
+	if (out !== undefined) await writeReportFolder(runs, document, out, args, io);
 	io.stdout.write(args.flag('json') ? jsonText(document) : `${sideBySideTable(runs)}\n`);
 	return EXIT.done;
 }
