@@ -1,6 +1,5 @@
 import type { EngineRequest } from '../domain/engine.ts';
 import type { Sequence } from './sequence.ts';
-import { UnreadRequests } from './unread-requests.ts';
 
 /**
  * Sequences not admitted yet, or preempted: head first. Under fcfs nobody asks for a newcomer's sequence before its turn, so a
@@ -11,8 +10,9 @@ export class WaitingQueue {
 	private readonly items: Sequence[] = [];
 	/** Items before it have left; they are cut off now and then, so that taking the head costs O(1). */
 	private head = 0;
-	/** Newcomers behind the items. */
-	private readonly unread = new UnreadRequests();
+	/** Newcomers behind the items, and how many of them have become items. */
+	private readonly unread: EngineRequest[] = [];
+	private readCount = 0;
 	private readonly read: (request: EngineRequest) => Sequence;
 
 	/** @param read makes the sequence of an unread request */
@@ -22,16 +22,16 @@ export class WaitingQueue {
 	}
 
 	get size(): number {
-		return this.items.length - this.head + this.unread.size;
+		return this.items.length - this.head + this.unread.length - this.readCount;
 	}
 
 	all(): readonly Sequence[] {
-		while (this.unread.size > 0) this.readNext();
+		while (this.readCount < this.unread.length) this.readNext();
 		return this.items.slice(this.head);
 	}
 
 	peek(): Sequence | undefined {
-		if (this.head === this.items.length) this.readNext();
+		if (this.head === this.items.length && this.readCount < this.unread.length) this.readNext();
 		return this.items[this.head];
 	}
 
@@ -66,8 +66,11 @@ export class WaitingQueue {
 	}
 
 	private readNext(): void {
-		const request = this.unread.shift();
-		if (request !== undefined) this.items.push(this.read(request));
+		this.items.push(this.read(this.unread[this.readCount] as EngineRequest));
+		this.readCount++;
+		if (this.readCount < 64 || this.readCount * 2 < this.unread.length) return;
+		this.unread.splice(0, this.readCount);
+		this.readCount = 0;
 	}
 
 	private insert(sequence: Sequence): void {

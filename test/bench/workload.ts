@@ -59,15 +59,15 @@ export function* reasoningCalls(lengths: Lengths, scale: number, shared: boolean
 		const drawn = shared ? index - (index % 2) : index;
 		const promptTokens = lengths.promptTokens[drawn] as number;
 		const wanted = lengths.outputTokens[index] as number;
-		yield {
+		const request: EngineRequest = {
 			id: `c${index}`,
 			promptTokens,
-			...(shared ? { promptSegments: [[`q${drawn}`, 0, promptTokens]] } : {}),
 			outputTokens: Math.min(wanted, capTokens) * scale,
 			endsByStop: wanted < capTokens,
 			maxOutputTokens: capTokens * scale,
 			priority: 0,
 		};
+		yield shared ? { ...request, promptSegments: [[`q${drawn}`, 0, promptTokens]] } : request;
 	}
 }
 
@@ -79,37 +79,44 @@ export interface Outcome {
 	readonly endUs: number;
 }
 
+/** Poisson arrivals, one after the other. */
+export function poissonArrivalsUs(callsPerSecond: number): () => number {
+	const random = randomStream(1, 'bench/arrivals');
+	let arrivalUs = 0;
+	return () => {
+		arrivalUs += Math.round((-1e6 * Math.log(1 - random())) / callsPerSecond);
+		return arrivalUs;
+	};
+}
+
 /**
  * Deals the calls to the engines in turn, and lets them run to the end, always the one that is due first.
- * @param callsPerSecond Poisson arrivals; Infinity: all are there from the start
+ * @param nextArrivalUs when the next call arrives, asked once for each; all are there from the start when not given
  */
 export function serve(
 	engines: readonly EngineModel[],
 	calls: Iterable<EngineRequest>,
-	callsPerSecond = Number.POSITIVE_INFINITY,
+	nextArrivalUs: () => number = () => 0,
 ): Outcome {
-	const random = randomStream(1, 'bench/arrivals');
 	const source = calls[Symbol.iterator]();
-	const due = engines.map(() => Number.POSITIVE_INFINITY);
+	const due = new Soonest(engines.length);
 	const tally = { calls: 0, outputTokens: 0, preemptedCalls: 0, endUs: 0 };
-	let arrivalUs = 0;
+	let arrivalUs = nextArrivalUs();
 	let dealt = 0;
 	let next = source.next();
 	for (;;) {
-		let first = 0;
-		for (let index = 1; index < due.length; index++)
-			if ((due[index] as number) < (due[first] as number)) first = index;
-		const nowUs = due[first] as number;
+		const nowUs = due.timeUs;
 		if (!next.done && arrivalUs <= nowUs) {
 			const index = dealt++ % engines.length;
 			const engine = engines[index] as EngineModel;
 			engine.submit(next.value, arrivalUs);
-			due[index] = engine.nextUs();
+			due.set(index, engine.nextUs());
 			next = source.next();
-			arrivalUs += Math.round((-1e6 * Math.log(1 - random())) / callsPerSecond);
+			arrivalUs = nextArrivalUs();
 			continue;
 		}
 		if (nowUs === Number.POSITIVE_INFINITY) break;
+		const first = due.index;
 		const engine = engines[first] as EngineModel;
 		for (const event of engine.advance(nowUs)) {
 			if (event.kind === 'rejected') throw new Error(event.reason);
@@ -118,8 +125,40 @@ export function serve(
 			if (event.preemptions > 0) tally.preemptedCalls++;
 			tally.endUs = event.timeUs;
 		}
-		due[first] = engine.nextUs();
+		due.set(first, engine.nextUs());
 	}
 	const steps = engines.reduce((sum, engine) => sum + engine.gauges().steps, 0);
 	return { ...tally, steps };
+}
+
+/** The soonest of some times, and whose it is: a tournament, so that a change costs the depth of the tree. */
+class Soonest {
+	private readonly leaves: number;
+	private readonly times: Float64Array;
+
+	constructor(count: number) {
+		this.leaves = count;
+		this.times = new Float64Array(2 * count).fill(Number.POSITIVE_INFINITY);
+	}
+
+	get timeUs(): number {
+		return this.times[1] as number;
+	}
+
+	get index(): number {
+		let node = 1;
+		while (node < this.leaves) {
+			node *= 2;
+			if (this.times[node] !== this.timeUs) node++;
+		}
+		return node - this.leaves;
+	}
+
+	set(index: number, timeUs: number): void {
+		const { times } = this;
+		let node = this.leaves + index;
+		times[node] = timeUs;
+		for (node >>= 1; node >= 1; node >>= 1)
+			times[node] = Math.min(times[2 * node] as number, times[2 * node + 1] as number);
+	}
 }
