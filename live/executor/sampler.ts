@@ -47,6 +47,8 @@ export class Sampler {
 
 	private plan(): void {
 		const { clock, sampleUs } = this.parts;
+		// A reading that took longer than a rest of the engine finds that the next is planned already.
+		this.cancelTimer();
 		const afterUs = Math.max(sampleUs, LEAST_SAMPLE_MS * 1000 * clock.speed);
 		this.cancelTimer = clock.after(afterUs, () => {
 			this.measureRate();

@@ -67,7 +67,7 @@ export class ServerClient {
 	async isHealthy(limitUs: TimeUs = this.controlLimitUs): Promise<boolean> {
 		const { status, text } = await this.exchange('GET', '/health', undefined, limitUs);
 		if (status === 503) return false;
-		if (status !== 200) throw statusFailure(status, text);
+		if (status !== 200) throw statusFailure(status, this.withoutKey(text));
 		return true;
 	}
 
@@ -154,7 +154,8 @@ export class ServerClient {
 			for await (const bytes of body) reader.feed(bytes as Uint8Array);
 			return reader.end();
 		} catch (error) {
-			throw watch.failure ?? connectionFailure(error);
+			const { kind, message, status } = watch.failure ?? connectionFailure(error);
+			throw new ServerFailure(kind, this.withoutKey(message), status);
 		} finally {
 			watch.end();
 		}
@@ -173,7 +174,8 @@ export class ServerClient {
 		} catch {
 			// Said below.
 		}
-		throw new ServerFailure('not-vllm', `${path}: expected JSON, got ${JSON.stringify(text.slice(0, 80))}`);
+		const got = JSON.stringify(this.withoutKey(text).slice(0, 80));
+		throw new ServerFailure('not-vllm', `${path}: expected JSON, got ${got}`);
 	}
 
 	private async text(

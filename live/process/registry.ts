@@ -49,12 +49,17 @@ export async function sweepDeadRuns(environment: Environment): Promise<readonly 
 	const swept: SweptRun[] = [];
 	for (const file of entryFiles(environment)) {
 		const run = readEntry(file);
-		if (run !== null && isRunning(run.controllerPid, run.controllerStartTicks)) continue;
+		if (run !== null && isDriven(run)) continue;
 		if (run !== null) swept.push({ run, ended: await endLeftovers(run.runId) });
-		rmSync(file, { force: true });
+		// That took a while: the run may have been taken up again.
+		const now = readEntry(file);
+		if (now === null || !isDriven(now)) rmSync(file, { force: true });
 	}
 	return swept;
 }
+
+const isDriven = ({ controllerPid, controllerStartTicks }: RegisteredRun): boolean =>
+	isRunning(controllerPid, controllerStartTicks);
 
 function stateFolder({ XDG_STATE_HOME, HOME }: Environment): string {
 	const base = XDG_STATE_HOME || path.join(HOME || homedir(), '.local', 'state');

@@ -1,4 +1,5 @@
 import { Controller, type Judge } from '../../sim/core/controller.ts';
+import { asksScheduler } from '../../sim/core/executor.ts';
 import type { Remaining } from '../../sim/core/problem.ts';
 import type { CallId, ReplicaId } from '../../sim/domain/ids.ts';
 import type { Plan } from '../../sim/domain/plan.ts';
@@ -102,6 +103,14 @@ export class Decisions {
 		});
 	}
 
+	/** Calls that were sent to a replica whose failure was not known yet, and of which its executor had no time to say that they came back. */
+	stranded(): readonly { readonly call: CallId; readonly replica: ReplicaId }[] {
+		return [...this.controller.state.calls.values()].flatMap(({ call, state, replica }) => {
+			const isOpen = state === 'dispatched' || state === 'cancelling';
+			return isOpen && replica !== null && this.isGone(replica) ? [{ call: call.id, replica }] : [];
+		});
+	}
+
 	/** Engines that were last reported to have open calls. */
 	activeReplicas(): readonly ReplicaId[] {
 		return [...this.active];
@@ -109,6 +118,11 @@ export class Decisions {
 
 	call(id: CallId) {
 		return this.controller.state.call(id).call;
+	}
+
+	private isGone(replica: ReplicaId): boolean {
+		const { state } = this.controller.state.replica(replica);
+		return state === 'stopped' || state === 'failed';
 	}
 
 	/** @returns whether the scheduler should be asked */
@@ -128,11 +142,13 @@ export class Decisions {
 			case 'happening': {
 				const { event } = input.happening;
 				this.controller.apply(event);
-				if (event.kind === 'engine-sample') return false;
-				if (event.kind !== 'engine-active') return true;
-				if (event.active) this.active.add(event.replica);
-				else this.active.delete(event.replica);
-				return false;
+				if (event.kind === 'engine-active') {
+					if (event.active) this.active.add(event.replica);
+					else this.active.delete(event.replica);
+				}
+				// One that was sent to a replica whose failure is known by now: nothing follows that would ask.
+				if (event.kind === 'call-returned') return this.isGone(event.replica);
+				return asksScheduler(event);
 			}
 		}
 	}

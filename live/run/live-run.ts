@@ -132,6 +132,10 @@ export class LiveRun {
 	private takeOver(hands: LiveHands, timeUs: TimeUs): void {
 		// What computed when the last controller died computes no more.
 		this.restEngines(timeUs);
+		for (const stranded of this.decisions.stranded()) {
+			const event = { kind: 'call-returned', timeUs, ...stranded, reason: GONE, outputTokens: 0 } as const;
+			this.push({ kind: 'happening', timeUs, happening: { event } });
+		}
 		const replicas = this.decisions.restorable();
 		if (replicas.length > 0) hands.restore(replicas);
 	}
@@ -172,6 +176,8 @@ export class LiveRun {
 			const seqs = batch.map((input) => journal.append(input));
 			if (batch.some(mustLast)) await journal.commit();
 			else journal.flush();
+			// The run has failed meanwhile: what would be ordered now, nobody would end.
+			if (this.over) return;
 			batch.forEach((input, index) => {
 				this.take(input, seqs[index] ?? 0);
 			});
@@ -301,6 +307,8 @@ export class LiveRun {
 		};
 	}
 }
+
+const GONE = 'its replica is gone';
 
 /** Inputs that must survive the machine before anything follows from them: a call that has ended is never made again. */
 const mustLast = (input: JournalInput): boolean =>

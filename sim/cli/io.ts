@@ -23,10 +23,10 @@ export interface TextSink {
 	write(text: string): void;
 }
 
-/** The world of a real process: Ctrl-C aborts once, and the second one ends the process at once. */
+/** The world of a real process: Ctrl-C, or a terminal that is closed, aborts once, and the second one ends the process at once. */
 export function processIo(): Io {
 	const controller = new AbortController();
-	for (const name of ['SIGINT', 'SIGTERM'] as const) {
+	for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 		process.on(name, () => {
 			if (controller.signal.aborted) process.exit(130);
 			controller.abort();

@@ -1,5 +1,5 @@
 import { PolicyError, present } from '../domain/errors.ts';
-import type { CallId, QueryId } from '../domain/ids.ts';
+import type { CallId, QueryId, ReplicaId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { RunRecord } from '../domain/run-log.ts';
 import type { Action, Scheduler } from '../domain/scheduler.ts';
@@ -87,7 +87,7 @@ export class Controller {
 				break;
 			}
 			case 'replica-awake':
-				this.replicas.enter(event.replica, 'awake', event.timeUs);
+				if (!this.isStopping(event.replica)) this.replicas.enter(event.replica, 'awake', event.timeUs);
 				break;
 			case 'replica-asleep':
 				this.replicas.enter(event.replica, event.level === 1 ? 'asleep-1' : 'asleep-2', event.timeUs);
@@ -99,7 +99,8 @@ export class Controller {
 				this.replicas.enter(event.replica, 'failed', event.timeUs, event.reason);
 				break;
 			case 'replica-restarting':
-				this.replicas.enter(event.replica, 'loading', event.timeUs, event.reason);
+				if (!this.isStopping(event.replica))
+					this.replicas.enter(event.replica, 'loading', event.timeUs, event.reason);
 				break;
 			case 'call-returned':
 				this.takeBack(event);
@@ -187,6 +188,11 @@ export class Controller {
 				this.parts.onReplan();
 				break;
 		}
+	}
+
+	/** What was on its way when its stop was ordered changes nothing any more: that it has stopped, or failed, comes next. */
+	private isStopping(id: ReplicaId): boolean {
+		return this.state.replica(id).state === 'stopping';
 	}
 
 	/** A call that nobody serves any more: pending again, or at its end when it was being cancelled anyway. */

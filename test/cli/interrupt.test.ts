@@ -81,28 +81,31 @@ it.each([
 	expect(stderr.endsWith(line)).toBe(true);
 });
 
-it('Ctrl-C in a terminal does the same', async () => {
-	const out = path.join(temporaryFolder(), 'run');
-	const words = ['simulate', 'mmlu-pro', '--scheduler', 'ilp', '--out', out];
-	const child = spawn(process.execPath, ['-r', 'ts-node/register', 'sim/cli/main.ts', ...words], {
-		cwd: repository,
-		stdio: ['ignore', 'pipe', 'pipe'],
-	});
-	let stdout = '';
-	let stderr = '';
-	child.stdout.on('data', (bytes: Buffer) => {
-		stdout += bytes;
-	});
-	child.stderr.on('data', (bytes: Buffer) => {
-		// Planning alone takes far longer than a signal.
-		if (stderr === '') child.kill('SIGINT');
-		stderr += bytes;
-	});
-	const [code, signal] = await once(child, 'close');
-	expect({ code, signal, stdout }).toEqual({ code: 130, signal: null, stdout: '' });
-	expect(stderr).toMatch(
-		/^running mmlu-pro: .*\nmosaic: interrupted; .* holds what had happened until then\n$/,
-	);
-	expect(readJson(out, 'status.json').state).toBe('interrupted');
-	expect(lastRecord(out)).toMatchObject({ type: 'run-ended', status: 'interrupted' });
-});
+it.each(['SIGINT', 'SIGHUP'] as const)(
+	'Ctrl-C in a terminal, or closing it, does the same: %s',
+	async (how) => {
+		const out = path.join(temporaryFolder(), 'run');
+		const words = ['simulate', 'mmlu-pro', '--scheduler', 'ilp', '--out', out];
+		const child = spawn(process.execPath, ['-r', 'ts-node/register', 'sim/cli/main.ts', ...words], {
+			cwd: repository,
+			stdio: ['ignore', 'pipe', 'pipe'],
+		});
+		let stdout = '';
+		let stderr = '';
+		child.stdout.on('data', (bytes: Buffer) => {
+			stdout += bytes;
+		});
+		child.stderr.on('data', (bytes: Buffer) => {
+			// Planning alone takes far longer than a signal.
+			if (stderr === '') child.kill(how);
+			stderr += bytes;
+		});
+		const [code, signal] = await once(child, 'close');
+		expect({ code, signal, stdout }).toEqual({ code: 130, signal: null, stdout: '' });
+		expect(stderr).toMatch(
+			/^running mmlu-pro: .*\nmosaic: interrupted; .* holds what had happened until then\n$/,
+		);
+		expect(readJson(out, 'status.json').state).toBe('interrupted');
+		expect(lastRecord(out)).toMatchObject({ type: 'run-ended', status: 'interrupted' });
+	},
+);

@@ -344,3 +344,19 @@ describe('Controller', () => {
 		expect(() => (view.pending(modelId('m'), 'expert') as unknown[]).push(1)).toThrow();
 	});
 });
+
+describe('a stop that was ordered before the latest news was known', () => {
+	it.each<WithoutTime<ExecutorEvent>>([
+		{ kind: 'replica-awake', replica: replicaId('r') },
+		{ kind: 'replica-restarting', replica: replicaId('r'), reason: 'died' },
+	])('stays a stop: $kind', (late) => {
+		const { act, happen, controller } = scripted(oneQuery);
+		act({ type: 'start', replica: replicaId('r'), model: modelId('m'), gpus: [gpuId('gpu0')] });
+		if (late.kind === 'replica-restarting') happen({ kind: 'replica-awake', replica: replicaId('r') });
+		act({ type: 'stop', replica: replicaId('r') });
+		happen(late);
+		expect(controller.state.replica(replicaId('r')).state).toBe('stopping');
+		happen({ kind: 'replica-stopped', replica: replicaId('r') });
+		expect(controller.state.replica(replicaId('r')).state).toBe('stopped');
+	});
+});

@@ -2,7 +2,8 @@
  * Recordings of vLLM 0.32.0's own scheduler against our model of it: every field of every step.
  *
  * `recorded/scheduler.jsonl.gz` holds 12 of the 308 recordings, chosen so that each scheduling and cache rule that the small
- * ones can tell apart, left out one at a time, breaks at least one of them.
+ * ones can tell apart, left out one at a time, breaks at least one of them. `recorded/vllm-0.32.0.jsonl.gz` holds 36 of our own
+ * (`npm run record:golden`).
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -32,6 +33,12 @@ describe.each(['stepwise', 'leaping'] as const)('the scheduler, %s, does what vL
 		const replayed = replayFile(path.join(__dirname, 'recorded/scheduler.jsonl.gz'), mode);
 		const { leaptShare, ...result } = replayed;
 		expect(result).toEqual({ traces: 12, steps: 4980, mismatches: [] });
+		expectLeaps(leaptShare, mode, 0.6);
+	});
+
+	it('in 36 that were recorded for it', () => {
+		const { leaptShare, ...result } = replayFile(path.join(__dirname, 'recorded/vllm-0.32.0.jsonl.gz'), mode);
+		expect(result).toEqual({ traces: 36, steps: 17_456, mismatches: [] });
 		expectLeaps(leaptShare, mode, 0.6);
 	});
 

@@ -203,6 +203,14 @@ describe('what goes wrong is told apart', () => {
 		expect((await failure).message).toBe('HTTP 400 BadRequestError: bad header Bearer (key)');
 	});
 
+	it('a server that quotes the key inside the stream', async () => {
+		const failure = failureOf(client.generate(request()));
+		const asked = await server.next();
+		asked.event({ error: { message: `bad header Bearer ${KEY}`, type: 'BadRequestError', code: 400 } });
+		asked.end();
+		expect((await failure).message).toBe('error in the stream: bad header Bearer (key)');
+	});
+
 	it('an error inside the stream', async () => {
 		const failure = failureOf(client.generate(request()));
 		const asked = await server.next();

@@ -51,6 +51,22 @@ describe('the register of live runs', () => {
 		expect(entries(state)).toEqual([]);
 	});
 
+	it('keeps a run that is taken up again while what its dead controller left is ended', async () => {
+		const state = temporaryFolder();
+		const environment = { XDG_STATE_HOME: state };
+		const runId = `again-${process.pid}`;
+		const server = startProgram('polite', { runId });
+		await logged(server.logFile, 'ready as polite');
+		registerRun(runId, 'runs/again', environment);
+		const full = path.join(state, 'mosaic/live', entries(state)[0] ?? '');
+		const run = JSON.parse(readFileSync(full, 'utf8')) as Record<string, unknown>;
+		writeFileSync(full, JSON.stringify({ ...run, controllerStartTicks: 1 }));
+		const sweeping = sweepDeadRuns(environment);
+		registerRun(runId, 'runs/again', environment);
+		expect(await sweeping).toHaveLength(1);
+		expect(entries(state)).toHaveLength(1);
+	});
+
 	it('forgets what cannot be read', async () => {
 		const state = temporaryFolder();
 		const environment = { XDG_STATE_HOME: state };

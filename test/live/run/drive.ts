@@ -5,7 +5,7 @@ import { LiveRun } from '../../../live/run/live-run.ts';
 import type { LiveOutcome } from '../../../live/run/parts.ts';
 import { createGate } from '../../../sim/aggregate/index.ts';
 import { createJudge } from '../../../sim/core/judge.ts';
-import { present } from '../../../sim/domain/errors.ts';
+import { present, UsageError } from '../../../sim/domain/errors.ts';
 import type { RunRecord } from '../../../sim/domain/run-log.ts';
 import type { Scheduler } from '../../../sim/domain/scheduler.ts';
 import type { Setup } from '../../../sim/domain/setup.ts';
@@ -35,6 +35,7 @@ export const HEADER: JournalHeader = {
 export class MemoryJournal implements Journal {
 	readonly lines: string[] = [];
 	commits = 0;
+	onCommit: () => void = () => undefined;
 
 	constructor(past: readonly JournalEntry[] = []) {
 		for (const { record } of past) this.append(record);
@@ -53,6 +54,7 @@ export class MemoryJournal implements Journal {
 	flush(): void {}
 	async commit(): Promise<void> {
 		this.commits++;
+		this.onCommit();
 	}
 	commitNow(): void {}
 	close(): void {}
@@ -65,6 +67,8 @@ export interface DriveOptions {
 	readonly past?: readonly JournalEntry[];
 	/** Stops the run politely as soon as its journal is so long. */
 	readonly interruptAtRecord?: number;
+	/** While the journal is brought to the disk for the so manieth time, a server shows a mistake of the user's. */
+	readonly mistakeAtCommit?: number;
 	/** See VirtualWorld. */
 	readonly skewUs?: number;
 }
@@ -83,6 +87,7 @@ export async function drive({
 	setup,
 	past,
 	interruptAtRecord,
+	mistakeAtCommit,
 	skewUs = 0,
 	...names
 }: DriveOptions): Promise<Driven> {
@@ -106,7 +111,12 @@ export async function drive({
 		past: journal.entries,
 		self: { pid: 1, startTicks: null },
 		startClock: world.startClock,
-		createHands: world.createHands,
+		createHands: (hands) => {
+			journal.onCommit = () => {
+				if (journal.commits === mistakeAtCommit) hands.mistake(new UsageError('E_TEST', 'a mistake'));
+			};
+			return world.createHands(hands);
+		},
 		onRecord: (record) => records.push(record),
 		signal: stop.signal,
 	});

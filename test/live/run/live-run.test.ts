@@ -118,6 +118,22 @@ describe('a live run in virtual time', () => {
 		await expect(run).rejects.toThrow(/left 10 of 10 queries unsettled/);
 	});
 
+	it('a mistake that shows while the journal is written is the end: nothing is ordered that nobody would end', async () => {
+		const scheduler = createScheduler('round-robin', { clockSeconds: () => 0 });
+		let asked = 0;
+		const counting: Scheduler = {
+			...scheduler,
+			plan: (problem) => scheduler.plan(problem),
+			decide: (view) => {
+				asked++;
+				return scheduler.decide(view);
+			},
+		};
+		const run = drive({ setup: mixedSetup(), scheduler: counting, mistakeAtCommit: 2 });
+		await expect(run).rejects.toThrow('a mistake');
+		expect(asked).toBe(0);
+	});
+
 	it('a scheduler that orders the impossible stops the run, and what runs is ended', async () => {
 		let looks = 0;
 		const inner = policy('round-robin');

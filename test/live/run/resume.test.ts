@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { JournalEntry } from '../../../live/journal/records.ts';
 import { randomStream } from '../../../sim/core/random.ts';
 import { present } from '../../../sim/domain/errors.ts';
+import { callId, replicaId } from '../../../sim/domain/ids.ts';
 import type { Scheduler } from '../../../sim/domain/scheduler.ts';
 import type { Setup } from '../../../sim/domain/setup.ts';
 import { summarize } from '../../../sim/report/summary.ts';
@@ -160,6 +161,51 @@ describe('a resumed run', () => {
 		await expect(drive({ ...options, past: changed.slice(0, -3) })).rejects.toThrow(
 			/^journal record \d+: expected the order 'start s9-a gpu0' that version test gave, got 'start s0-a gpu0' from version test/,
 		);
+	});
+
+	it('gives back calls that were sent to a replica whose failure was not known yet', async () => {
+		const undisturbed = await drive(options);
+		const { journal } = undisturbed;
+		const sent = journal.findIndex(
+			({ record }) => record.kind === 'orders' && record.orders.some((order) => order.startsWith('dispatch')),
+		);
+		const { record } = present(journal[sent], 'orders with a dispatch');
+		const order = record.kind === 'orders' ? record.orders.find((each) => each.startsWith('dispatch')) : '';
+		const [, call = '', replica = ''] = order?.split(' ') ?? [];
+		const timeUs = Math.max(
+			...journal.slice(0, sent).map((each) => ('timeUs' in each.record ? each.record.timeUs : 0)),
+		);
+		const event = { kind: 'replica-failed', timeUs, replica: replicaId(replica), reason: 'died' } as const;
+		const failed: JournalEntry = {
+			seq: sent + 2,
+			record: { kind: 'happening', timeUs, happening: { event } },
+		};
+		const resumed = await drive({ ...options, past: [...journal.slice(0, sent + 1), failed] });
+		expect(resumed.outcome.status).toBe('complete');
+		expect(resumed.records).toContainEqual(expect.objectContaining({ type: 'call-returned', call, replica }));
+		const ends = endedCalls(resumed.journal);
+		expect(ends.sort()).toEqual(endedCalls(undisturbed.journal).sort());
+	});
+
+	it('does not ask where a call should go that came back before the failure of its replica is known', async () => {
+		const { journal } = await drive(options);
+		const sent = journal.findIndex(
+			({ record }) => record.kind === 'orders' && record.orders.some((order) => order.startsWith('dispatch')),
+		);
+		const { record } = present(journal[sent], 'orders with a dispatch');
+		const order = record.kind === 'orders' ? record.orders.find((each) => each.startsWith('dispatch')) : '';
+		const [, call = '', replica = ''] = order?.split(' ') ?? [];
+		const timeUs = Math.max(
+			...journal.slice(0, sent).map((each) => ('timeUs' in each.record ? each.record.timeUs : 0)),
+		);
+		const about = { timeUs, replica: replicaId(replica), reason: 'died' };
+		const event = { kind: 'call-returned', ...about, call: callId(call), outputTokens: 0 } as const;
+		const back: JournalEntry = { seq: sent + 2, record: { kind: 'happening', timeUs, happening: { event } } };
+		const resumed = await drive({ ...options, past: [...journal.slice(0, sent + 1), back] });
+		expect(resumed.outcome.status).toBe('complete');
+		expect(
+			resumed.journal.filter((entry) => entry.record.kind === 'orders' && entry.record.after === back.seq),
+		).toEqual([]);
 	});
 
 	it('polite interruption: nothing runs, the journal says so, and the run can go on', async () => {
