@@ -96,6 +96,11 @@ const endpointSchema = z
 	.strictObject({
 		url: name.describe('Base URL without /v1, such as http://10.0.0.7:8000.'),
 		model: name.describe('Model of this file that it serves.'),
+		tensorParallel: z
+			.int()
+			.min(1)
+			.default(1)
+			.describe('GPUs it runs on: it serves replicas of just so many.'),
 		servedModel: name.optional().describe('Name under which the server knows it; absent: the model id.'),
 		apiKeyVariable: name
 			.optional()

@@ -10,20 +10,25 @@ import type { BackendOptions, BackendSetup } from './options.ts';
 import { serverMismatch } from './server-match.ts';
 import { usedModels } from './used-models.ts';
 
-/** Servers that run already, anywhere. The replicas of a model take its endpoints in turn; with more replicas than endpoints they share them. */
+/**
+ * Servers that run already, anywhere. The replicas of a model on so many GPUs take the endpoints that serve it on as many in turn; with more
+ * replicas than endpoints they share them.
+ */
 export function createEndpointBackend(setup: BackendSetup, { environment }: BackendOptions): Backend {
 	const { endpoints } = setup.live;
 	const assigned = new Map<ReplicaId, EndpointSettings>();
-	const replicasOf = new Map<ModelId, number>();
+	const replicasOf = new Map<string, number>();
 
-	const endpointOf = ({ replica, model }: ReplicaStart): EndpointSettings => {
+	const endpointOf = ({ replica, model, gpus }: ReplicaStart): EndpointSettings => {
 		const known = assigned.get(replica);
 		if (known !== undefined) return known;
-		const serving = endpoints.filter((endpoint) => endpoint.model === model);
-		const count = replicasOf.get(model) ?? 0;
+		const wanted = { model, tensorParallel: gpus.length };
+		const serving = endpoints.filter((endpoint) => serves(endpoint, wanted));
+		const key = `${model} on ${gpus.length}`;
+		const count = replicasOf.get(key) ?? 0;
 		const endpoint = serving[count % serving.length];
-		if (endpoint === undefined) throw noEndpoint(model);
-		replicasOf.set(model, count + 1);
+		if (endpoint === undefined) throw noEndpoint(model, gpus.length);
+		replicasOf.set(key, count + 1);
 		assigned.set(replica, endpoint);
 		return endpoint;
 	};
@@ -33,8 +38,12 @@ export function createEndpointBackend(setup: BackendSetup, { environment }: Back
 		sleepRefusal: null,
 		async check() {
 			const models = usedModels(setup);
+			// On how many GPUs experts run is the scheduler's choice; the aggregator's is the experiment's.
 			for (const model of models)
 				if (!endpoints.some((endpoint) => endpoint.model === model)) throw noEndpoint(model);
+			const { aggregator } = setup;
+			if (aggregator !== null && !endpoints.some((endpoint) => serves(endpoint, aggregator)))
+				throw noEndpoint(aggregator.model, aggregator.tensorParallel);
 			for (const [index, endpoint] of endpoints.entries())
 				if (models.includes(endpoint.model)) await checkEndpoint(setup, index, endpoint, environment);
 		},
@@ -45,8 +54,16 @@ export function createEndpointBackend(setup: BackendSetup, { environment }: Back
 	};
 }
 
-const noEndpoint = (model: ModelId): UsageError =>
-	new UsageError('E_ENDPOINT', `live.endpoints: expected a server for model ${model}, got none`);
+const serves = (
+	endpoint: EndpointSettings,
+	wanted: Pick<EndpointSettings, 'model' | 'tensorParallel'>,
+): boolean => endpoint.model === wanted.model && endpoint.tensorParallel === wanted.tensorParallel;
+
+const noEndpoint = (model: ModelId, gpus?: number): UsageError =>
+	new UsageError(
+		'E_ENDPOINT',
+		`live.endpoints: expected a server for model ${model}${gpus === undefined ? '' : ` with tensorParallel ${gpus}`}, got none`,
+	);
 
 /** @throws UsageError E_API_KEY when the variable that should hold its key is not set */
 function addressOf(
@@ -74,8 +91,8 @@ async function checkEndpoint(
 	const client = new ServerClient(address, startClock(1));
 	try {
 		await client.version();
-		// Any profile of the model will do: engine settings are the server's, whatever the GPUs are called.
-		const profile = setup.profiles.find(({ model }) => model === endpoint.model);
+		// Whatever the GPUs are called: engine settings are the server's.
+		const profile = setup.profiles.find((candidate) => serves(endpoint, candidate));
 		if (profile === undefined) return;
 		const mismatch = await serverMismatch(client, address.servedModel, profile.engine);
 		if (mismatch !== null)

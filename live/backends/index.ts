@@ -11,7 +11,7 @@ export type { BackendOptions, BackendSetup } from './options.ts';
 /** @throws UsageError E_SPEED when real servers are to run faster than real time */
 export function createBackend(name: BackendName, setup: BackendSetup, options: BackendOptions): Backend {
 	if (name !== 'emulator' && options.speed !== 1)
-		throw new UsageError('E_SPEED', `speed: expected 1 with backend ${name}, got ${options.speed}`);
+		throw new UsageError('E_SPEED', `option --speed: expected 1 with backend ${name}, got ${options.speed}`);
 	switch (name) {
 		case 'emulator':
 			return createEmulatorBackend(setup, options);

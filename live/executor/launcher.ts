@@ -23,6 +23,9 @@ export interface Server {
 /** Wall seconds that the start of a process may take on a busy machine, however fast the run clock. */
 const START_PATIENCE_SECONDS = 60;
 
+/** Seconds in which a server that is not ours has to answer. */
+const RUNNING_SERVER_SECONDS = 60;
+
 /** Runs of other controllers may look for ports at the same moment. */
 const PORT_ATTEMPTS = 4;
 
@@ -140,7 +143,10 @@ export class Launcher {
 	): Promise<StartFailure | null> {
 		const { clock, settings } = this.parts;
 		const { client, process } = server;
-		const limitUs = timeLimitUs(clock, settings.timeouts.startSeconds, START_PATIENCE_SECONDS);
+		// A server that is said to run already is not waited for like one that loads.
+		const { startSeconds } = settings.timeouts;
+		const seconds = process === null ? Math.min(startSeconds, RUNNING_SERVER_SECONDS) : startSeconds;
+		const limitUs = timeLimitUs(clock, seconds, START_PATIENCE_SECONDS);
 		const failure = await untilReady({ client, process, clock, limitUs, signal });
 		if (failure !== null || signal.aborted) return failure;
 		// Whoever answered on this port may be a server of somebody else, and ours still loading.

@@ -103,7 +103,8 @@ export class LiveExecutor implements Executor {
 
 	private create(start: ReplicaStart): LiveReplica {
 		const { launcher, gpuLocks, outbox } = this;
-		const replica = new LiveReplica(start, { ...this.parts, launcher, gpuLocks, outbox });
+		const broken = this.parts.broken ?? rethrow;
+		const replica = new LiveReplica(start, { ...this.parts, launcher, gpuLocks, outbox, broken });
 		this.replicas.set(start.replica, replica);
 		return replica;
 	}
@@ -119,3 +120,7 @@ export class LiveExecutor implements Executor {
 		this.outbox.put({ kind: 'call-ended', call: id, replica, outcome: { kind: 'cancelled' }, work });
 	}
 }
+
+const rethrow = (error: unknown): never => {
+	throw error;
+};

@@ -18,6 +18,7 @@ export interface OpenCallsParts {
 	readonly content: CallContent;
 	readonly settings: LiveSettings;
 	readonly outbox: Outbox;
+	readonly broken: (error: unknown) => void;
 	/** Told with every token of any call. */
 	readonly onTokens: () => void;
 	/** Told when open calls begin or cease to have a server that works on them. */
@@ -136,16 +137,18 @@ export class OpenCalls {
 		open.sentUs = this.parts.clock.nowUs();
 		open.firstTokenUs = null;
 		open.outputTokens = 0;
-		void this.attempt(open, client, turn.signal).then(
-			(answer) => {
-				if (open.turn === turn) this.finish(open, answer);
-			},
-			(error: unknown) => {
-				if (open.turn !== turn) return;
-				if (!(error instanceof ServerFailure)) throw error;
-				return this.failed(open, error);
-			},
-		);
+		void this.attempt(open, client, turn.signal)
+			.then(
+				(answer) => {
+					if (open.turn === turn) this.finish(open, answer);
+				},
+				(error: unknown) => {
+					if (open.turn !== turn) return;
+					if (!(error instanceof ServerFailure)) throw error;
+					return this.failed(open, error);
+				},
+			)
+			.catch((error: unknown) => this.parts.broken(error));
 	}
 
 	private async attempt(open: OpenCall, client: ServerClient, signal: AbortSignal): Promise<StreamedAnswer> {

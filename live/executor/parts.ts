@@ -24,4 +24,6 @@ export interface LiveExecutorParts {
 	readonly environment: Readonly<Record<string, string | undefined>>;
 	/** A server contradicts the experiment (another model, other settings than the profile's): the user's mistake, which no restart repairs. */
 	readonly mistake?: (error: UsageError) => void;
+	/** What nobody foresaw, such as a disk that is full: the run cannot go on. Absent: it is thrown where nobody catches it. */
+	readonly broken?: (error: unknown) => void;
 }

@@ -18,6 +18,7 @@ export interface ReplicaParts extends LiveExecutorParts {
 	readonly launcher: Launcher;
 	readonly gpuLocks: Locks<GpuId>;
 	readonly outbox: Outbox;
+	readonly broken: (error: unknown) => void;
 }
 
 /** gone: stopped, failed, or closed with the executor. */
@@ -184,7 +185,8 @@ export class LiveReplica {
 		this.task.abort();
 		this.task = new AbortController();
 		const { signal } = this.task;
-		this.work = this.work.then(() => task(signal));
+		// What comes after it, such as the end of its server, is done all the same.
+		this.work = this.work.then(() => task(signal)).catch((error: unknown) => this.parts.broken(error));
 	}
 
 	private async load(signal: AbortSignal): Promise<void> {
@@ -260,9 +262,10 @@ export class LiveReplica {
 		if (this.looking?.server !== server) {
 			const looking = { server, done: this.look(server) };
 			this.looking = looking;
-			void looking.done.then(() => {
+			const forget = (): void => {
 				if (this.looking === looking) this.looking = null;
-			});
+			};
+			void looking.done.then(forget, forget);
 		}
 		await this.looking?.done;
 	}

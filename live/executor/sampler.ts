@@ -13,6 +13,7 @@ export interface SamplerParts {
 	readonly clock: LiveClock;
 	readonly sampleUs: TimeUs;
 	readonly outbox: Outbox;
+	readonly broken: (error: unknown) => void;
 	/** Tokens that the replica's calls have brought so far. */
 	readonly tokensSeen: () => number;
 }
@@ -52,7 +53,7 @@ export class Sampler {
 		const afterUs = Math.max(sampleUs, LEAST_SAMPLE_MS * 1000 * clock.speed);
 		this.cancelTimer = clock.after(afterUs, () => {
 			this.measureRate();
-			void this.sample();
+			this.sample().catch((error: unknown) => this.parts.broken(error));
 		});
 	}
 

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { UsageError } from '../../sim/domain/errors.ts';
 import { type EndedGroup, endLeftovers } from './leftovers.ts';
 import { isRunning, processEntry } from './proc-table.ts';
 
@@ -23,6 +24,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Makes a run known as living in this process.
+ * @throws UsageError E_STATE_FOLDER
  * @returns takes it out again, at an orderly end
  */
 export function registerRun(runId: string, folder: string, environment: Environment): () => void {
@@ -33,11 +35,18 @@ export function registerRun(runId: string, folder: string, environment: Environm
 		controllerPid: process.pid,
 		controllerStartTicks: processEntry(process.pid)?.startTicks ?? null,
 	};
-	mkdirSync(path.dirname(file), { recursive: true });
-	// Whole or not at all, whatever happens meanwhile.
-	const draft = `${file}.${process.pid}.tmp`;
-	writeFileSync(draft, `${JSON.stringify(run)}\n`);
-	renameSync(draft, file);
+	try {
+		mkdirSync(path.dirname(file), { recursive: true });
+		// Whole or not at all, whatever happens meanwhile.
+		const draft = `${file}.${process.pid}.tmp`;
+		writeFileSync(draft, `${JSON.stringify(run)}\n`);
+		renameSync(draft, file);
+	} catch (error) {
+		throw new UsageError(
+			'E_STATE_FOLDER',
+			`${path.dirname(file)}: expected a folder that can be written, to note which servers run (XDG_STATE_HOME names another), got ${(error as Error).message.replace(/,.*$/s, '')}`,
+		);
+	}
 	return () => {
 		// A later controller of the same run may have put itself there.
 		if (readEntry(file)?.controllerPid === process.pid) rmSync(file, { force: true });

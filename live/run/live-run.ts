@@ -101,6 +101,7 @@ export class LiveRun {
 			happened: (happening) => this.push({ kind: 'happening', timeUs: happening.event.timeUs, happening }),
 			process: (record) => this.keepProcess(record),
 			mistake: (error) => this.fail(error),
+			broken: (error) => this.fail(error),
 		});
 		this.hands = hands;
 		const ended = new Promise<LiveOutcome['status']>((resolve, reject) => {

@@ -33,6 +33,8 @@ export interface HandsParts {
 	readonly process: (record: ProcessRecord) => void;
 	/** The user's mistake has shown itself in a server: the run ends. */
 	readonly mistake: (error: UsageError) => void;
+	/** What nobody foresaw: the run ends. */
+	readonly broken: (error: unknown) => void;
 }
 
 export interface LiveRunParts {

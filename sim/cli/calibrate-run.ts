@@ -64,13 +64,13 @@ export function replayText(runs: readonly ReplayedRun[]): string {
 		'run',
 		'calls',
 		'makespan s',
-		'simulated',
+		'simulated s',
 		'error',
 		'TTFT',
 		'TPOT',
 		'p95',
 		'preempted',
-		'simulated',
+		'in simulation',
 	];
 	const lines = runs.map(({ error }) => [
 		error.name,

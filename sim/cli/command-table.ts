@@ -151,10 +151,11 @@ export const commands: readonly Command[] = [
 	},
 	{
 		usage: 'calibrate <file..>',
-		summary: 'measured runs against the engine model, fitted on the runs named grid: error per metric',
+		summary: 'measured runs, live ones too, against the simulator: error per metric',
 		positional: {
 			name: 'file',
-			summary: 'recordings of a real server (JSON Lines, plain or .gz), or a CSV table of steady serving',
+			summary:
+				'run folders, recordings of a real server (JSON Lines, plain or .gz), or a CSV table of steady serving',
 		},
 		options: {},
 		load: async () =>

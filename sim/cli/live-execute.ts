@@ -51,7 +51,7 @@ export async function executeLive(
 	onBegin: () => void,
 ): Promise<Summary> {
 	const { folder, loaded, runId, isNew } = job;
-	const unregister = registerRun(runId, folder.path, io.env);
+	let unregister = (): void => undefined;
 	let begun = !isNew;
 	try {
 		return await keepRun({
@@ -60,11 +60,13 @@ export async function executeLive(
 			world: 'live',
 			now: io.now,
 			stderr: io.stderr,
-			execute: (onRecord) =>
-				carryOut(job, args, io, onRecord, () => {
+			execute: (onRecord) => {
+				unregister = registerRun(runId, folder.path, io.env);
+				return carryOut(job, args, io, onRecord, () => {
 					begun = true;
 					onBegin();
-				}),
+				});
+			},
 			isDiscardable: () => !begun,
 		});
 	} finally {

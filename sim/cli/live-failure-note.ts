@@ -26,14 +26,15 @@ export class FailureNote {
 		if (record.kind === 'exited' && file !== undefined) this.ended.set(replica, file);
 	}
 
-	/** @returns what to say, when this is the first failure of a server that has a log */
+	/** @returns what to say, when this is the first failure of a server; with its log where it has one */
 	take({ event }: Happening): string | null {
 		if (this.said || (event.kind !== 'replica-failed' && event.kind !== 'replica-restarting')) return null;
+		if (event.reason === RESTARTED) return null;
 		const file = this.ended.get(event.replica) ?? this.started.get(event.replica);
-		if (file === undefined || event.reason === RESTARTED) return null;
 		this.said = true;
-		const tail = lastLines(file, TAIL_LINES).map((line) => `  | ${line}\n`);
 		const about = `server of ${event.replica} failed: ${event.reason}\n`;
+		if (file === undefined) return about;
+		const tail = lastLines(file, TAIL_LINES).map((line) => `  | ${line}\n`);
 		return `${about}last lines of ${this.show(file)}:\n${tail.join('')}`;
 	}
 }

@@ -68,6 +68,8 @@ export interface EndpointSettings {
 	readonly url: string;
 	/** Model id of the experiment that it serves. */
 	readonly model: ModelId;
+	/** GPUs it runs on: it serves replicas of just so many. */
+	readonly tensorParallel: number;
 	/** Name under which the server knows it; absent: the model id. */
 	readonly servedModel?: string;
 	/** Environment variable that holds its API key; absent: no key. The key itself never stands in a file. */

@@ -82,7 +82,11 @@ it('holds bundled profiles against a table of steady serving', async () => {
 });
 
 it.each([
-	['a file that is not there', undefined, /^mosaic: x: expected a file of measured runs, got nothing there$/],
+	[
+		'a file that is not there',
+		undefined,
+		/^mosaic: x: expected a run folder or a file of measured runs, got nothing there$/,
+	],
 	[
 		'a packed file cut short',
 		gzipSync(lines.join('\n')).subarray(0, 200),
@@ -118,7 +122,7 @@ it('says that a folder is none', async () => {
 	const { code, stderr } = await mosaic(['calibrate', '.'], { cwd: temporaryFolder() });
 	expect({ code, stderr }).toEqual({
 		code: 2,
-		stderr: 'mosaic: .: expected a file of measured runs, got a folder\n',
+		stderr: 'mosaic: .: expected a run folder or a file of measured runs, got another folder\n',
 	});
 });
 

@@ -269,7 +269,7 @@ describe('mosaic live, before anything starts', () => {
 		[['tiny', '--speed', '0'], /option --speed: expected a number above 0 and up to 10000, got '0'/],
 		[['tiny', '--speed', 'fast'], /option --speed: .* got 'fast'/],
 		[['tiny', '--backend', 'vlm'], /unknown backend 'vlm', did you mean 'vllm'|unknown backend 'vlm'/],
-		[['tiny', '--backend', 'vllm', '--speed', '2'], /speed: expected 1 with backend vllm, got 2/],
+		[['tiny', '--backend', 'vllm', '--speed', '2'], /option --speed: expected 1 with backend vllm, got 2/],
 		[['tiny', '--backend', 'endpoint'], /live.endpoints: expected a server for model toy-\w+, got none/],
 		[
 			['tiny', '--backend', 'vllm', '--set', 'live.vllm.python=./no-such-python'],

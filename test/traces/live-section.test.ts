@@ -75,7 +75,7 @@ describe('the live section', () => {
     environment: { VLLM_TARGET_DEVICE: cpu }
   endpoints:
     - { url: 'http://10.0.0.7:8000/', model: Gemma }
-    - { url: 'https://host/proxy', model: QwenR1, servedModel: r1, apiKeyVariable: R1_KEY }
+    - { url: 'https://host/proxy', model: QwenR1, tensorParallel: 2, servedModel: r1, apiKeyVariable: R1_KEY }
   emulator:
     faults:
       Qwen: [{ kind: slow-start, seconds: 2.5 }, { kind: status, atRequest: 3, status: 503 }]
@@ -104,8 +104,14 @@ describe('the live section', () => {
 			},
 		});
 		expect(live.endpoints).toEqual([
-			{ url: 'http://10.0.0.7:8000', model: 'Gemma' },
-			{ url: 'https://host/proxy', model: 'QwenR1', servedModel: 'r1', apiKeyVariable: 'R1_KEY' },
+			{ url: 'http://10.0.0.7:8000', model: 'Gemma', tensorParallel: 1 },
+			{
+				url: 'https://host/proxy',
+				model: 'QwenR1',
+				tensorParallel: 2,
+				servedModel: 'r1',
+				apiKeyVariable: 'R1_KEY',
+			},
 		]);
 	});
 

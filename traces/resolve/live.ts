@@ -45,6 +45,7 @@ export function resolveLive(experiment: Experiment, hasQuestions: boolean, fail:
 			return {
 				url: baseUrl(endpoint.url, [...path, 'url'], fail),
 				model: check(endpoint.model, [...path, 'model']),
+				tensorParallel: endpoint.tensorParallel,
 				...(servedModel === undefined ? {} : { servedModel }),
 				...(apiKeyVariable === undefined
 					? {}

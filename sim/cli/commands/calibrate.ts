@@ -86,9 +86,15 @@ export async function calibrateCommand(args: Arguments, io: Io): Promise<ExitCod
 
 function readText(file: string, typed: string): string {
 	if (!existsSync(file))
-		throw new UsageError('E_NO_FILE', `${typed}: expected a file of measured runs, got nothing there`);
+		throw new UsageError(
+			'E_NO_FILE',
+			`${typed}: expected a run folder or a file of measured runs, got nothing there`,
+		);
 	if (statSync(file).isDirectory())
-		throw new UsageError('E_NO_FILE', `${typed}: expected a file of measured runs, got a folder`);
+		throw new UsageError(
+			'E_NO_FILE',
+			`${typed}: expected a run folder or a file of measured runs, got another folder`,
+		);
 	try {
 		const bytes = readFileSync(file);
 		return (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');

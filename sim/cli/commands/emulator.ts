@@ -4,6 +4,7 @@ import { runEmulatorProcess } from '../../../live/emulator/emulator-process.ts';
 import { UsageError } from '../../domain/errors.ts';
 import type { Arguments } from '../arguments.ts';
 import type { ExitCode } from '../exit.ts';
+import { requireFreeAddress } from '../free-address.ts';
 import type { Io } from '../io.ts';
 import { lazy } from '../lazy.ts';
 
@@ -28,5 +29,8 @@ async function configOf(args: Arguments, io: Io): Promise<EmulatorConfig> {
 		() => import('./emulator-config.ts'),
 		'commands/emulator-config.ts',
 	);
-	return standAloneConfig(experiment, args, io);
+	const config = await standAloneConfig(experiment, args, io);
+	// A person at a shell has not asked for the last words of vLLM.
+	await requireFreeAddress(config.host, config.port);
+	return config;
 }

@@ -174,7 +174,7 @@ describe('a vLLM server', () => {
 
 	it('runs in real time', () => {
 		expect(() => createBackend('vllm', setupOf(), options({ speed: 2 }))).toThrow(
-			'speed: expected 1 with backend vllm, got 2',
+			'option --speed: expected 1 with backend vllm, got 2',
 		);
 	});
 });
@@ -224,10 +224,18 @@ describe('endpoints', () => {
 		return server;
 	}
 
-	const agg = async () => ({ url: (await serve({ models: ['agg'] })).url, model: modelId('agg') });
+	const agg = async () => ({
+		url: (await serve({ models: ['agg'] })).url,
+		model: modelId('agg'),
+		tensorParallel: 2,
+	});
 
 	it('are given to the replicas of their model in turn, and each keeps its own', () => {
-		const endpoints = ['a', 'b'].map((name) => ({ url: `http://${name}:8000`, model: modelId('m') }));
+		const endpoints = ['a', 'b'].map((name) => ({
+			url: `http://${name}:8000`,
+			model: modelId('m'),
+			tensorParallel: 1,
+		}));
 		const setup = setupOf({ endpoints });
 		const backend = createBackend('endpoint', setup, options());
 		const urlOf = (replica: string): string =>
@@ -238,14 +246,34 @@ describe('endpoints', () => {
 		]);
 		expect(backend.command(startOf(setup, 'm', ['gpu0']), 1)).toBeNull();
 		expect(() => backend.address(startOf(setup, 'agg', ['gpu0']), 1)).toThrow(
-			'live.endpoints: expected a server for model agg, got none',
+			'live.endpoints: expected a server for model agg with tensorParallel 1, got none',
 		);
+	});
+
+	it('serve replicas on as many GPUs as they run on', () => {
+		const endpoints = [1, 2].map((tensorParallel) => ({
+			url: `http://on-${tensorParallel}:8000`,
+			model: modelId('m'),
+			tensorParallel,
+		}));
+		const setup = setupOf({ endpoints });
+		const backend = createBackend('endpoint', setup, options());
+		const one = startOf(setup, 'm', ['gpu0'], 'one');
+		const both = { ...one, replica: replicaId('both'), gpus: [gpuId('gpu0'), gpuId('gpu1')] };
+		expect(backend.address(one, 1).baseUrl).toBe('http://on-1:8000');
+		expect(backend.address(both, 1).baseUrl).toBe('http://on-2:8000');
 	});
 
 	it('that are as the experiment says pass', async () => {
 		const { url } = await serve({ models: ['real-name', 'lora'], apiKey: 'sk-1' });
-		const m = { url, model: modelId('m'), servedModel: 'real-name', apiKeyVariable: 'KEY' };
-		const unused = { url: 'http://127.0.0.1:1', model: modelId('unused') };
+		const m = {
+			url,
+			model: modelId('m'),
+			tensorParallel: 1,
+			servedModel: 'real-name',
+			apiKeyVariable: 'KEY',
+		};
+		const unused = { url: 'http://127.0.0.1:1', model: modelId('unused'), tensorParallel: 1 };
 		const setup = setupOf({ endpoints: [m, await agg(), unused] });
 		const backend = createBackend('endpoint', setup, options({ environment: { KEY: 'sk-1' } }));
 		await backend.check();
@@ -301,7 +329,7 @@ describe('endpoints', () => {
 		],
 	] as const)('%s: one line', async (_, server, endpoint, environment, message) => {
 		const { url } = await serve(server);
-		const endpoints = [{ url, model: modelId('m'), ...endpoint }, await agg()];
+		const endpoints = [{ url, model: modelId('m'), tensorParallel: 1, ...endpoint }, await agg()];
 		const backend = createBackend('endpoint', setupOf({ endpoints }), options({ environment }));
 		const said = await mistakeOf(backend.check());
 		expect(said.replaceAll(url, 'URL')).toBe(message);
@@ -313,7 +341,7 @@ describe('endpoints', () => {
 		const { url } = gone;
 		await gone.close();
 		const of = async (where: string): Promise<string> => {
-			const endpoints = [{ url: where, model: modelId('m') }, await agg()];
+			const endpoints = [{ url: where, model: modelId('m'), tensorParallel: 1 }, await agg()];
 			return mistakeOf(createBackend('endpoint', setupOf({ endpoints }), options()).check());
 		};
 		expect(await of(url)).toBe(
