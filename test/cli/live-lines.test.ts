@@ -164,9 +164,15 @@ describe('the first server that fails', () => {
 		expect(note.take(failure('replica-failed'))).toBeNull();
 	});
 
-	it('is none that a resumed run brings up again, and none without a log', () => {
+	it('is told without a log when the server is not ours', () => {
+		const { note } = folder();
+		expect(note.take(failure('replica-failed', 'the server does not answer'))).toMatch(
+			/^server of .* failed: the server does not answer\n$/,
+		);
+	});
+
+	it('is none that a resumed run brings up again', () => {
 		const { file, note } = folder();
-		expect(note.take(failure('replica-failed'))).toBeNull();
 		note.keep(spawning(file('one.log')));
 		expect(note.take(failure('replica-restarting', 'the controller was restarted'))).toBeNull();
 		expect(note.take({ event: { kind: 'replica-awake', timeUs: 1, replica } })).toBeNull();
