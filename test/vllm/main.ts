@@ -2,16 +2,17 @@
  * Real vLLM on this machine's cores, without a GPU, against the simulator: `npm run test:vllm`. Installs vLLM where it is not there, profiles two tiny
  * models, runs one batch live and simulated under three schedulers, and compares. MOSAIC_VLLM_KEEP=1 keeps what it wrote.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { installVllm, makeModel, Unavailable } from './installation.ts';
 import { loadEmulator } from './load-generator.ts';
 import { GPU_TYPE, MODELS, moaExperiment, PROFILED, QUERIES, serverSettings } from './moa-experiment.ts';
 import { checkOrder, errorPercent, noiseShare, type Outcome } from './order.ts';
 import { endAll, mosaic, run } from './program.ts';
 
-/** The first is run twice, for the noise. */
+/** The first is run once more at the end, for the noise. */
 const SCHEDULERS = ['round-robin', 'greedy', 'ilp'];
 /** Goal for the makespan of a quiet machine; a busy one is told, not failed. */
 const GOAL_PERCENT = 5;
@@ -32,6 +33,7 @@ async function main(): Promise<number> {
 		for (const { id, size } of MODELS) await makeModel(python, path.join(folder, 'models', id), size);
 		await profiles(python, folder);
 		const code = compare(await outcomes(python, folder));
+		await calibrate(folder);
 		// Nothing is timed any more.
 		await Promise.all([contract(python), generator(python, folder)]);
 		say(`[${elapsed()}] ${code === 0 ? 'passed' : 'FAILED'}`);
@@ -48,7 +50,7 @@ async function contract(python: string): Promise<void> {
 	const vitest = path.join(root, 'node_modules/vitest/vitest.mjs');
 	const words = [vitest, 'run', 'test/contracts/executor/vllm.test.ts'];
 	const { stdout } = await run(process.execPath, words, root, { MOSAIC_VLLM_PYTHON: python });
-	say(`  ${/(\d+ passed).*$/m.exec(stdout)?.[1] ?? 'passed'}`);
+	say(`  ${/Tests.*?(\d+ passed)/.exec(stripVTControlCharacters(stdout))?.[1] ?? 'passed'}`);
 }
 
 async function generator(python: string, folder: string): Promise<void> {
@@ -67,7 +69,7 @@ async function profiles(python: string, folder: string): Promise<void> {
 			mosaic(
 				[
 					...['profile', '--model', path.join(folder, 'models', id), '--device', 'cpu', '--python', python],
-					...['--gpu-type', GPU_TYPE, '--gpu', String(core), '--starts', '2', '--quiet'],
+					...['--gpu-type', GPU_TYPE, '--gpu', String(core), '--starts', '3', '--quiet'],
 					...['--out', path.join(folder, `profile-${id}`)],
 					...serverSettings.flatMap((setting) => ['--set', setting]),
 				],
@@ -101,17 +103,55 @@ async function outcomes(python: string, folder: string): Promise<readonly Outcom
 		if (summary.calls.failed > 0) throw new Error(`${summary.calls.failed} calls failed under ${scheduler}`);
 		return summary.makespanSeconds;
 	};
-	const found: Outcome[] = [];
-	for (const [index, scheduler] of SCHEDULERS.entries()) {
-		const predictedSeconds = await makespan('simulate', scheduler, scheduler);
-		const measuredSeconds: number[] = [];
-		for (let time = 0; time < (index === 0 ? 2 : 1); time++) {
-			say(`[${elapsed()}] ${QUERIES} queries live under ${scheduler}${time === 0 ? '' : ', once more'}`);
-			measuredSeconds.push(await makespan('live', scheduler, `${scheduler}-${time + 1}`));
-		}
-		found.push({ scheduler, predictedSeconds, measuredSeconds });
+	const measured = new Map<string, number[]>();
+	for (const scheduler of [...SCHEDULERS, ...SCHEDULERS.slice(0, 1)]) {
+		const times = measured.get(scheduler) ?? [];
+		measured.set(scheduler, times);
+		say(
+			`[${elapsed()}] ${QUERIES} queries live under ${scheduler}${times.length === 0 ? '' : ', once more'}`,
+		);
+		times.push(await makespan('live', scheduler, `${scheduler}-${times.length + 1}`));
 	}
+	const found: Outcome[] = [];
+	for (const [scheduler, measuredSeconds] of measured)
+		found.push({
+			scheduler,
+			predictedSeconds: await makespan('simulate', scheduler, scheduler),
+			measuredSeconds,
+		});
 	return found;
+}
+
+/** The same runs replayed with what happened in them: where an error comes from. */
+async function calibrate(folder: string): Promise<void> {
+	const names = readdirSync(path.join(folder, 'runs')).filter((name) => name.startsWith('live-'));
+	say(loadTimes(names.map((name) => path.join(folder, 'runs', name))));
+	const { stdout } = await mosaic(['calibrate', ...names.map((name) => `runs/${name}`)], folder);
+	say(stdout.trimEnd());
+}
+
+/** Loads of all runs, which are the most of a makespan here. */
+function loadTimes(runs: readonly string[]): string {
+	const seconds = runs.flatMap((folder) => {
+		const loadingUs = new Map<string, number>();
+		const lines = readFileSync(path.join(folder, 'events.jsonl'), 'utf8').trimEnd().split('\n');
+		return lines.flatMap((line): number[] => {
+			const record = JSON.parse(line) as {
+				readonly timeUs: number;
+				readonly replica?: string;
+				readonly state?: string;
+			};
+			const { replica = '', state, timeUs } = record;
+			if (state === 'loading') loadingUs.set(replica, timeUs);
+			const sinceUs = loadingUs.get(replica);
+			if (state !== 'awake' || sinceUs === undefined) return [];
+			loadingUs.delete(replica);
+			return [(timeUs - sinceUs) / 1e6];
+		});
+	});
+	const sorted = seconds.sort((a, b) => a - b);
+	const at = (share: number): string => (sorted[Math.floor(share * (sorted.length - 1))] ?? 0).toFixed(1);
+	return `loads of these runs: ${at(0)} to ${at(1)} s, median ${at(0.5)} s (${sorted.length})`;
 }
 
 /** @returns exit code */
