@@ -30,5 +30,8 @@ describe('schedulers in two worlds', () => {
 
 	it('lets a gap be noise when it is in either world', () => {
 		expect(checkOrder([outcome('a', 120, 100), outcome('b', 100, 101)], 0.02)[0]?.agrees).toBeNull();
+		const turned = [outcome('a', 120, 100), outcome('b', 100, 118)];
+		expect(checkOrder(turned, 0.02, 19)[0]?.agrees).toBe(false);
+		expect(checkOrder(turned, 0.02, 21)[0]?.agrees).toBeNull();
 	});
 });

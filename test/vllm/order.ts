@@ -25,14 +25,24 @@ export function noiseShare(outcomes: readonly Outcome[]): number | null {
 	return shares.length === 0 ? null : Math.max(...shares);
 }
 
-/** Whether each two schedulers are in the same order in both worlds. @param noise share of a makespan below which a gap says nothing */
-export function checkOrder(outcomes: readonly Outcome[], noise: number): readonly PairCheck[] {
+/**
+ * Whether each two schedulers are in the same order in both worlds.
+ * @param noise share of a makespan below which a gap says nothing
+ * @param doubtSeconds predicted gaps below it say nothing either: how far the times behind the predictions were apart when they were measured
+ */
+export function checkOrder(
+	outcomes: readonly Outcome[],
+	noise: number,
+	doubtSeconds = 0,
+): readonly PairCheck[] {
 	return outcomes.flatMap((a, index) =>
 		outcomes.slice(index + 1).map((b): PairCheck => {
 			const predictedGapSeconds = b.predictedSeconds - a.predictedSeconds;
 			const measuredGapSeconds = mean(b.measuredSeconds) - mean(a.measuredSeconds);
 			const least = noise * mean([...a.measuredSeconds, ...b.measuredSeconds]);
-			const isNoise = Math.abs(predictedGapSeconds) <= least || Math.abs(measuredGapSeconds) <= least;
+			const isNoise =
+				Math.abs(predictedGapSeconds) <= Math.max(least, doubtSeconds) ||
+				Math.abs(measuredGapSeconds) <= least;
 			return {
 				pair: `${a.scheduler} and ${b.scheduler}`,
 				predictedGapSeconds,

@@ -4,12 +4,12 @@ import { say } from './say.ts';
 /** Goal for the makespan of a quiet machine; a busy one is told, not failed. */
 const GOAL_PERCENT = 5;
 /** Beyond it, and the noise seen, something is wrong that is not noise: other work on two cores doubles times easily. */
-const LIMIT_PERCENT = 50;
+const LIMIT_PERCENT = 100;
 /** Of a makespan: smaller gaps on two cores say nothing. */
 const LEAST_GAP_SHARE = 0.1;
 
-/** Prints both worlds side by side. @returns exit code */
-export function compare(found: readonly Outcome[]): number {
+/** Prints both worlds side by side. @param doubtSeconds see checkOrder @returns exit code */
+export function compare(found: readonly Outcome[], doubtSeconds: number): number {
 	const noise = noiseShare(found) ?? 0;
 	say(`\nscheduler     predicted   measured     error`);
 	for (const outcome of found) {
@@ -22,7 +22,7 @@ export function compare(found: readonly Outcome[]): number {
 	}
 	say(`noise between two equal runs: ${(100 * noise).toFixed(1)} %`);
 	// One pair of equal runs says little about the noise: gaps below twice theirs, or a tenth, are taken for it.
-	const checks = checkOrder(found, Math.max(2 * noise, LEAST_GAP_SHARE));
+	const checks = checkOrder(found, Math.max(2 * noise, LEAST_GAP_SHARE), doubtSeconds);
 	for (const { pair, predictedGapSeconds, measuredGapSeconds, agrees } of checks) {
 		const verdict = agrees === null ? 'within the noise' : agrees ? 'same order' : 'OTHER ORDER';
 		say(
