@@ -22,6 +22,16 @@ export interface CallReply {
 	readonly finishReason: FinishReason;
 }
 
+/** What a call has generated so far, and what it takes to have another server go on with it. */
+export interface CarriedOutput {
+	/** As the server read its prompt: chat template and special tokens included. */
+	readonly promptTokenIds: readonly number[];
+	readonly tokenIds: readonly number[];
+	/** What these tokens say. */
+	readonly text: string;
+	readonly reasoningText: string;
+}
+
 /** Between calls and words: what a call says to its model, and what the model's words mean. One object per run; it keeps experts' replies for the aggregator. */
 export interface CallContent {
 	prompt(call: Call): CallPrompt;

@@ -1,14 +1,28 @@
 import type { ExecutorEvent, ReplicaStart } from '../sim/core/executor.ts';
-import type { GpuId, ReplicaId } from '../sim/domain/ids.ts';
+import type { CallId, GpuId, ReplicaId } from '../sim/domain/ids.ts';
 import type { Call } from '../sim/domain/work.ts';
-import type { CallReply } from './content.ts';
+import type { CallReply, CarriedOutput } from './content.ts';
 
 /** One entry of the inbox: what happened outside, with the words that came with it. Journalled before it is applied. */
 export interface Happening {
 	readonly event: ExecutorEvent;
 	/** Of a call that finished. */
 	readonly reply?: CallReply;
+	/** Of a call that moved or was parked. */
+	readonly carried?: CarriedCall;
 }
+
+/** What a call that moved or was parked has with it. In the journal, so that a resumed run goes on with it too. */
+export interface CarriedCall {
+	/** Null: nothing yet, or its server does not tell tokens, so it begins again. */
+	readonly output: CarriedOutput | null;
+	/** By all moves and parkings so far: prompt and output of each that had begun. */
+	readonly recomputedTokens: number;
+	readonly migrations: number;
+}
+
+export const carriedTokens = (carried: CarriedCall | null | undefined): number =>
+	carried?.output?.tokenIds.length ?? 0;
 
 /**
  * Life of a server process, journalled before it is relied on: `spawning` is on disk before the process exists. All processes of a run carry
@@ -40,6 +54,8 @@ export interface RestoredReplica {
 	readonly state: 'loading' | 'awake' | 'falling-asleep' | 'asleep-1' | 'asleep-2' | 'waking' | 'stopping';
 	/** Dispatched and not ended: to be sent again, to this replica. */
 	readonly openCalls: readonly Call[];
+	/** Of those that moved there. */
+	readonly carried: ReadonlyMap<CallId, CarriedCall>;
 	/** Told to stop; their end was not seen. */
 	readonly cancelling: readonly Call[];
 }

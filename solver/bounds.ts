@@ -1,83 +1,72 @@
-import type { ModelId, QueryId } from '../sim/domain/ids.ts';
-import type { Cluster, Gpu, ReplicaProfile } from '../sim/domain/model.ts';
+import type { Cluster, ReplicaProfile } from '../sim/domain/model.ts';
+import type { RequiredCall, RequiredWork, Way } from '../sim/domain/required-work.ts';
 import { secondsFromUs } from '../sim/domain/units.ts';
-import type { CallRole } from '../sim/domain/work.ts';
-import { type Charges, canPreempt, chargesOf, latencyUs, workUs } from './call-cost.ts';
-
-export interface BoundCall {
-	readonly query: QueryId;
-	readonly role: CallRole;
-	readonly model: ModelId;
-	readonly promptTokens: number;
-	/** Tokens that it really produced, at least 1. */
-	readonly outputTokens: number;
-}
+import { latencyUs } from './call-cost.ts';
+import { type BoundProblem, gpuTimeUs, leastOf, memo } from './gpu-time-bound.ts';
 
 export interface BoundInput {
 	readonly cluster: Cluster;
 	readonly profiles: readonly ReplicaProfile[];
-	/**
-	 * All calls of the schedule. Of a run that cancelled calls, the finished ones still give a bound wherever KV memory cannot run out; where
-	 * it can, only if those alone can exhaust it as well.
-	 */
-	readonly calls: readonly BoundCall[];
+	readonly work: readonly RequiredWork[];
 }
 
 export interface LowerBound {
-	/** The larger of the two; 0 without calls. */
+	/** The largest of the three; 0 without calls. */
 	readonly seconds: number;
-	/** All GPUs busy all the time. */
+	/** All GPUs busy all the time, every call where it is cheapest, on GPUs of whatever type. */
 	readonly areaSeconds: number;
+	/** The same as a linear program that also sees how much each GPU type can take; no less than the area. */
+	readonly lpSeconds: number;
 	/** One query's longest path. */
 	readonly chainSeconds: number;
 }
 
 /**
- * No schedule ends the given calls sooner on this cluster, whatever it places where and when, if nothing is loaded at the start, and an
- * aggregator call starts after its query's expert calls of the list have ended.
+ * No schedule settles the last query sooner, whatever it places where and when, cancels, preempts or moves, if nothing is loaded at the start,
+ * it carries out one of the ways of every query, and an aggregator call starts after the expert calls of its way have ended.
  *
- * Area. Every step of an engine over t GPUs takes t GPU-times-step out of the cluster's (capacity x wall time). A GPU's capacity is the
+ * LP. Every step of an engine over t GPUs takes t GPU-times-step out of the cluster's (capacity x wall time). A GPU's capacity is the
  * most that the speeds of engines on it can add up to: 1 for a single engine and for equal shares, more where sharing was measured to
- * gain. call-cost.ts charges each step's time to the calls in it, never more than it takes, so the charges of all calls, each under the
- * profile where it is cheapest, are at most capacity x wall time. To that comes loading:
- * - before the first load ends nothing computes, so wall >= shortest load + charges / capacity;
- * - each model is loaded at least once. Where no GPU takes two engines at a time a loading GPU does nothing else, so those loads
- *   may be added to the charges instead. The better of the two is taken.
+ * gain. call-cost.ts charges each step's time to the calls in it, never more than it takes, so the charges of the calls that run on GPUs of
+ * type g are at most capacity(g) x wall time, W. Which call runs where, and which way a query goes, may be divided as one likes: that is a
+ * linear program with W to be minimal. For any prices of GPU time with the sum of price(g) x capacity(g) equal to 1,
  *
- * Chain. A call ends no sooner than a load of its model and then its tokens one step after another, alone, under the profile that is quickest
- * for load and call together. An aggregator call adds its own steps to the latest expert call of its query, and needs a load of its own model.
+ *     W >= sum over queries of the least over its ways of the sum over calls of the least over profiles of price(g) x t x charges,
+ *
+ * and the best prices give the optimum (duality). Area is the same with one price for all types. To that comes loading:
+ * - before the first load ends nothing computes, so each GPU loses the shortest load L. A model of which every schedule needs a load loses
+ *   what its load takes beyond L, where no GPU takes two engines at a time, so that a loading GPU does nothing else;
+ * - or, instead of L for each GPU, the loads of all those models. The better of the two is taken.
+ * Queries that arrive at or after some time A can be computed only after it: W >= A + what they cost, for every A.
+ *
+ * Chain. A call ends no sooner than a load of its model, or its query's arrival, and then its tokens one step after another, alone, under the
+ * profile that is quickest. An aggregator call adds its own steps to the latest expert call of its way. The quickest way counts.
  *
  * The event clock of a run is rounded to whole microseconds: a session may seem half a microsecond shorter. A second session of a model pays
- * a load of at least 1 us for that; the first ones of all models and the two ends of a chain are allowed for here.
+ * a load of at least 1 us for that; the first ones of all models and the two ends of a chain are allowed for here. Not allowed for: a call of
+ * the longest chain gains up to half a microsecond with every move.
  */
 export function lowerBoundSeconds(input: BoundInput): LowerBound {
-	if (input.calls.length === 0) return { seconds: 0, areaSeconds: 0, chainSeconds: 0 };
-	const options = optionsByModel(input);
-	const allowanceUs = 1 + options.size;
+	if (input.work.every(({ ways }) => ways.some((way) => way.length === 0)))
+		return { seconds: 0, areaSeconds: 0, lpSeconds: 0, chainSeconds: 0 };
+	const problem = boundProblem(input);
+	const allowanceUs = 1 + problem.options.size;
 	const toSeconds = (us: number): number => Math.max(0, secondsFromUs(us - allowanceUs));
-	const areaSeconds = toSeconds(areaUs(input, options));
-	const chainSeconds = toSeconds(chainUs(input, options));
-	return { seconds: Math.max(areaSeconds, chainSeconds), areaSeconds, chainSeconds };
+	const { areaUs, lpUs } = gpuTimeUs(problem);
+	const areaSeconds = toSeconds(areaUs);
+	const lpSeconds = toSeconds(lpUs);
+	const chainSeconds = toSeconds(chainUs(problem));
+	return {
+		seconds: Math.max(areaSeconds, lpSeconds, chainSeconds),
+		areaSeconds,
+		lpSeconds,
+		chainSeconds,
+	};
 }
 
-/** One profile that the cluster can hold, and what calls of its model cost under it at least. */
-interface Option {
-	readonly profile: ReplicaProfile;
-	/** No GPU of its type takes a second engine. */
-	readonly exclusive: boolean;
-	readonly charges: Charges;
-	readonly preemption: boolean;
-}
-
-type Options = ReadonlyMap<ModelId, readonly Option[]>;
-
-function optionsByModel({ cluster, profiles, calls }: BoundInput): Options {
-	const callsByModel = new Map<ModelId, BoundCall[]>();
-	for (const call of calls) {
-		const own = callsByModel.get(call.model);
-		if (own === undefined) callsByModel.set(call.model, [call]);
-		else own.push(call);
-	}
+/** What the work may run on. */
+export function boundProblem({ cluster, profiles, work }: BoundInput): BoundProblem {
+	const models = new Set(work.flatMap(({ ways }) => ways.flatMap((way) => way.map(({ model }) => model))));
 	const usable = profiles.filter(({ gpuType, tensorParallel, gpuBytesPerGpu }) => {
 		const gpus = cluster.gpus.filter(
 			({ type, memoryBytes }) => type === gpuType && memoryBytes >= gpuBytesPerGpu,
@@ -90,65 +79,43 @@ function optionsByModel({ cluster, profiles, calls }: BoundInput): Options {
 		const smallestBytes = Math.min(...own.map(({ gpuBytesPerGpu }) => gpuBytesPerGpu));
 		return cluster.gpus.every(({ type, memoryBytes }) => type !== gpuType || 2 * smallestBytes > memoryBytes);
 	};
-	return new Map(
-		[...callsByModel].map(([model, own]) => [
-			model,
-			usable
-				.filter((profile) => profile.model === model)
-				.map((profile) => {
-					const preemption = canPreempt(profile.engine, own);
-					const charges = chargesOf(profile, own, preemption);
-					return { profile, exclusive: isExclusive(profile.gpuType), charges, preemption };
-				}),
-		]),
+	return {
+		cluster,
+		work,
+		options: new Map(
+			[...models].map((model) => [
+				model,
+				usable
+					.filter((profile) => profile.model === model)
+					.map((profile) => ({ profile, isExclusive: isExclusive(profile.gpuType) })),
+			]),
+		),
+	};
+}
+
+function chainUs({ work, options }: BoundProblem): number {
+	const least = (call: RequiredCall, cost: (profile: ReplicaProfile) => number): number =>
+		leastOf(options.get(call.model) ?? [], ({ profile }) => cost(profile));
+	const aloneUs = memo((call: RequiredCall) => least(call, (profile) => latencyUs(profile, call)));
+	const loadedUs = memo((call: RequiredCall) =>
+		least(call, (profile) => profile.loadUs + latencyUs(profile, call)),
+	);
+	const wayUs = (way: Way, arrivalUs: number): number => {
+		let expertsEndUs = arrivalUs;
+		for (const call of way)
+			if (call.role === 'expert')
+				expertsEndUs = Math.max(expertsEndUs, loadedUs(call), arrivalUs + aloneUs(call));
+		let endUs = expertsEndUs;
+		for (const call of way)
+			if (call.role === 'aggregator') endUs = Math.max(endUs, expertsEndUs + aloneUs(call), loadedUs(call));
+		return endUs;
+	};
+	return work.reduce(
+		(longest, { ways, arrivalUs }) =>
+			Math.max(
+				longest,
+				leastOf(ways, (way) => wayUs(way, arrivalUs)),
+			),
+		0,
 	);
 }
-
-function areaUs({ cluster, calls }: BoundInput, options: Options): number {
-	let callsUs = 0;
-	for (const call of calls) {
-		const own = options.get(call.model) ?? [];
-		callsUs += least(own, ({ profile, charges }) => profile.tensorParallel * workUs(charges, call));
-	}
-	let loadsUs = 0;
-	for (const own of options.values())
-		loadsUs += least(own, ({ profile, exclusive }) =>
-			exclusive ? profile.tensorParallel * profile.loadUs : 0,
-		);
-	const firstLoadUs = least([...options.values()].flat(), ({ profile }) => profile.loadUs);
-	const capacity = cluster.gpus.reduce((sum, gpu) => sum + capacityOf(gpu, cluster.enginesPerGpu), 0);
-	return Math.max(firstLoadUs + callsUs / capacity, (loadsUs + callsUs) / capacity);
-}
-
-/** Engine time that a GPU gives in a unit of time, at most. */
-function capacityOf({ sharedSpeeds = [] }: Gpu, enginesPerGpu: number): number {
-	const sums = sharedSpeeds.slice(0, enginesPerGpu).map((speed, others) => (1 + others) * speed);
-	return Math.max(1, ...sums);
-}
-
-function chainUs({ calls }: BoundInput, options: Options): number {
-	const loadedUs = (call: BoundCall): number =>
-		least(
-			options.get(call.model) ?? [],
-			({ profile, preemption }) => profile.loadUs + latencyUs(profile, call, preemption),
-		);
-	const aloneUs = (call: BoundCall): number =>
-		least(options.get(call.model) ?? [], ({ profile, preemption }) => latencyUs(profile, call, preemption));
-
-	const expertsEndUs = new Map<QueryId, number>();
-	for (const call of calls)
-		if (call.role === 'expert')
-			expertsEndUs.set(call.query, Math.max(expertsEndUs.get(call.query) ?? 0, loadedUs(call)));
-	let longestUs = 0;
-	for (const endUs of expertsEndUs.values()) longestUs = Math.max(longestUs, endUs);
-	for (const call of calls)
-		if (call.role === 'aggregator') {
-			const afterExpertsUs = (expertsEndUs.get(call.query) ?? 0) + aloneUs(call);
-			longestUs = Math.max(longestUs, afterExpertsUs, loadedUs(call));
-		}
-	return longestUs;
-}
-
-/** Smallest value; 0 for no option, which bounds nothing. */
-const least = <T>(items: readonly T[], value: (item: T) => number): number =>
-	items.length === 0 ? 0 : items.reduce((low, item) => Math.min(low, value(item)), Number.POSITIVE_INFINITY);

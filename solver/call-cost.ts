@@ -51,6 +51,15 @@ const gpuForm = (step: StepCost): StepForm => ({
 	perPrefillSquaredUs: step.perPrefillTokenSquaredUs,
 });
 
+/** What computing a sequence of x tokens from the start costs beyond one seat and one token, at least; with a prefix cache, its last block. */
+interface Computing {
+	readonly perTokenUs: number;
+	/** So many cost nothing. */
+	readonly freeTokens: number;
+	/** All full blocks may be found in the prefix cache: only what stands behind the last of them costs. Null without one. */
+	readonly blockTokens: number | null;
+}
+
 /**
  * Prices under which the calls in any one step are charged no more than the step takes:
  * `perSequence` for each sequence in it, `perToken` for each token, `perHeld` for each KV position that its sequences hold after it, and
@@ -62,13 +71,7 @@ export interface Charges {
 	readonly perHeldUs: number;
 	readonly perDecodeUs: number;
 	readonly perContextUs: number;
-	/** Whether each prompt token is computed; with a prefix cache all but one may be found there. */
-	readonly countsPrompt: boolean;
-	/**
-	 * Price per token of computing a preempted sequence again, which gives its next token without decoding; null when no
-	 * preemption can happen.
-	 */
-	readonly resumePerTokenUs: number | null;
+	readonly computing: Computing;
 }
 
 /**
@@ -82,10 +85,14 @@ export interface Charges {
  * charge of a fixed set of calls is linear in a, b, h on either side of b*, so that its maximum lies at b = 0, b* or 1 with the
  * rest given to a or h alone. These are tried and the best for `calls` kept; each alone is valid. The quadratic part of a step is left
  * out: chunks may be as small as they like. Sequences share KV blocks under a prefix cache, so h = 0 there.
+ *
+ * With p = 0, what lies over the knee is left to charge. A chunk of c tokens costs k (c - knee) more where c > knee, as the chunks of a step
+ * together lie over the knee by no less. So x tokens in m chunks cost, beyond one seat of price S, at least
+ * (m - 1) S + k max(0, x - m knee) >= min(S / knee, k) (x - knee), whatever m.
  */
-export function chargesOf(profile: ReplicaProfile, calls: readonly CallSize[], preemption: boolean): Charges {
+export function chargesOf(profile: ReplicaProfile, calls: readonly CallSize[]): Charges {
 	const { engine } = profile;
-	const candidates = formsOf(profile).flatMap((form) => waysToCharge(form, engine, preemption));
+	const candidates = formsOf(profile).flatMap((form) => waysToCharge(form, engine));
 	let best = candidates[0] as Charges;
 	let bestUs = -1;
 	for (const charges of candidates) {
@@ -97,25 +104,27 @@ export function chargesOf(profile: ReplicaProfile, calls: readonly CallSize[], p
 	return best;
 }
 
-function waysToCharge(form: StepForm, engine: EngineConfig, preemption: boolean): readonly Charges[] {
+function waysToCharge(form: StepForm, engine: EngineConfig): readonly Charges[] {
 	const { fixedUs, perTokenOverKneeUs: slopeUs } = form;
 	const budget = engine.maxNumBatchedTokens;
 	const knee = Math.min(budget, Math.max(1, form.kneeTokens));
 	const mostSequences = Math.min(engine.maxNumSeqs, budget);
 	const heldTokens = (engine.numGpuBlocks - 1) * engine.blockSize;
+	const blockTokens = engine.prefixCaching ? engine.blockSize : null;
 	const way = (byToken: number, byHeld: number): Charges => {
 		const overUs = slopeUs * Math.max(0, budget - form.kneeTokens);
 		// With a knee below one token every token is over it: the smallest step is one token.
 		const atKneeUs = (byToken * fixedUs + slopeUs * Math.max(0, knee - form.kneeTokens)) / knee;
 		const perTokenUs = Math.min(atKneeUs, (byToken * fixedUs + overUs) / budget);
+		const perSequenceUs = form.perSequenceUs + ((1 - byToken - byHeld) * fixedUs) / mostSequences;
+		const overKnee = { perTokenUs: Math.min(perSequenceUs / knee, slopeUs), freeTokens: knee, blockTokens };
 		return {
-			perSequenceUs: form.perSequenceUs + ((1 - byToken - byHeld) * fixedUs) / mostSequences,
+			perSequenceUs,
 			perTokenUs,
 			perHeldUs: (byHeld * fixedUs) / heldTokens,
 			perDecodeUs: form.perDecodeUs,
 			perContextUs: form.perContextUs,
-			countsPrompt: !engine.prefixCaching,
-			resumePerTokenUs: preemption ? (engine.prefixCaching ? 0 : perTokenUs) : null,
+			computing: perTokenUs > 0 ? { perTokenUs, freeTokens: 1, blockTokens } : overKnee,
 		};
 	};
 	const atKink = fixedUs === 0 ? 0 : Math.min(1, (slopeUs * form.kneeTokens) / fixedUs);
@@ -128,47 +137,47 @@ function waysToCharge(form: StepForm, engine: EngineConfig, preemption: boolean)
 /**
  * Engine time charged to one call, at least. Each of its O tokens comes from a step of its own in which it is one sequence: the first
  * from its prompt's last chunk, the others from decoding, with P + j - 1 tokens of context before and P + j held after for token j = 1 to O - 1.
- * After a preemption a token may instead come from computing everything again, which costs no decode but all tokens; the cheaper is charged.
+ * After a preemption or a move a token may instead come from computing everything again, which costs no decode but all tokens; the cheaper
+ * is charged.
  */
 export function workUs(charges: Charges, { promptTokens, outputTokens }: CallSize): number {
 	const decodes = outputTokens - 1;
 	const heldTokens = outputTokens * promptTokens + (decodes * outputTokens) / 2;
+	const { computing } = charges;
 	return (
 		charges.perSequenceUs * outputTokens +
-		charges.perTokenUs * ((charges.countsPrompt ? promptTokens : 1) + decodes) +
+		charges.perTokenUs * outputTokens +
 		charges.perHeldUs * heldTokens +
-		decodeUs(charges.perDecodeUs, charges.perContextUs, promptTokens, decodes, charges.resumePerTokenUs, 0)
+		promptWorkUs(computing, promptTokens) +
+		decodeUs(charges.perDecodeUs, charges.perContextUs, promptTokens, decodes, computing)
 	);
 }
 
+/** With a prefix cache, a prompt may be there already but for one token. */
+const promptWorkUs = ({ perTokenUs, freeTokens, blockTokens }: Computing, promptTokens: number): number =>
+	blockTokens === null ? perTokenUs * Math.max(0, promptTokens - freeTokens) : 0;
+
 /**
  * Time of one call alone on an engine, at least: its prompt in the best chunks, then a step for each further token.
- * A step that resumes a preempted sequence of L tokens takes F and at least (L - knee) x min(F / knee, k) more, in one chunk or several.
+ * A step that computes L tokens again, after a preemption or a move, takes F and at least (L - knee) x min(F / knee, k) more, in one chunk
+ * or several.
  */
-export function latencyUs(
-	profile: ReplicaProfile,
-	{ promptTokens, outputTokens }: CallSize,
-	preemption: boolean,
-): number {
+export function latencyUs(profile: ReplicaProfile, { promptTokens, outputTokens }: CallSize): number {
 	const { engine } = profile;
 	const computed = engine.prefixCaching ? 1 : promptTokens;
 	return Math.max(
 		...formsOf(profile).map((form) => {
-			const resumeUs = engine.prefixCaching
-				? 0
-				: Math.min(form.fixedUs / Math.max(1, form.kneeTokens), form.perTokenOverKneeUs);
+			const knee = Math.max(1, form.kneeTokens);
+			const again: Computing = {
+				perTokenUs: engine.prefixCaching ? 0 : Math.min(form.fixedUs / knee, form.perTokenOverKneeUs),
+				freeTokens: knee,
+				blockTokens: null,
+			};
 			const decodes = outputTokens - 1;
 			return (
 				promptUs(form, computed, engine.maxNumBatchedTokens) +
 				decodes * (form.fixedUs + form.perSequenceUs) +
-				decodeUs(
-					form.perDecodeUs,
-					form.perContextUs,
-					promptTokens,
-					decodes,
-					preemption ? resumeUs : null,
-					form.kneeTokens,
-				)
+				decodeUs(form.perDecodeUs, form.perContextUs, promptTokens, decodes, again)
 			);
 		}),
 	);
@@ -186,45 +195,69 @@ function promptUs(form: StepForm, tokens: number, budgetTokens: number): number 
 }
 
 /**
- * Sum over decodes i = 0 to count - 1, with x = promptTokens + i, of `perDecode + perContext x`, or of
- * `resumePerToken max(0, x - free)` where that is less and not null.
+ * Sum over decodes i = 0 to count - 1, with x = promptTokens + i, of `perDecode + perContext x`, or of what computing the x + 1 tokens again
+ * costs beyond one, where that is less.
  */
 function decodeUs(
 	perDecodeUs: number,
 	perContextUs: number,
 	promptTokens: number,
 	count: number,
-	resumePerTokenUs: number | null,
-	freeTokens: number,
+	again: Computing,
 ): number {
+	if (again.blockTokens !== null)
+		return cachedDecodeUs(
+			perDecodeUs,
+			perContextUs,
+			promptTokens,
+			count,
+			again.perTokenUs,
+			again.blockTokens,
+		);
+	const { perTokenUs, freeTokens } = again;
 	const decoding = (from: number, to: number): number =>
 		perDecodeUs * (to - from) + perContextUs * sumOfRange(from, to);
+	// x + 1 tokens less the free ones.
+	const resuming = (low: number, high: number): number => {
+		const first = Math.min(high, Math.max(low, Math.ceil(freeTokens - 1)));
+		return perTokenUs * (sumOfRange(first, high) - (freeTokens - 1) * (high - first));
+	};
 	const from = promptTokens;
 	const to = promptTokens + count;
-	if (resumePerTokenUs === null) return decoding(from, to);
-	const resuming = (low: number, high: number): number => {
-		const first = Math.min(high, Math.max(low, Math.ceil(freeTokens)));
-		return resumePerTokenUs * (sumOfRange(first, high) - freeTokens * (high - first));
-	};
 	// Resuming starts lower and grows faster, or it is the cheaper one throughout.
-	const gainUs = resumePerTokenUs - perContextUs;
+	const gainUs = perTokenUs - perContextUs;
 	if (gainUs <= 0) return resuming(from, to);
-	const crossing = Math.ceil((perDecodeUs + resumePerTokenUs * freeTokens) / gainUs);
+	const crossing = Math.ceil((perDecodeUs + perTokenUs * (freeTokens - 1)) / gainUs);
 	const middle = Math.min(to, Math.max(from, crossing));
 	return resuming(from, middle) + decoding(middle, to);
 }
 
+/** Of the x + 1 tokens only the x mod block that follow the last full block, and one more, are not in the cache. One residue after the other. */
+function cachedDecodeUs(
+	perDecodeUs: number,
+	perContextUs: number,
+	promptTokens: number,
+	count: number,
+	perTokenUs: number,
+	blockTokens: number,
+): number {
+	if (perTokenUs === 0) return 0;
+	let sumUs = 0;
+	for (let offset = 0; offset < Math.min(blockTokens, count); offset++) {
+		const first = promptTokens + offset;
+		const terms = Math.ceil((count - offset) / blockTokens);
+		const againUs = perTokenUs * (first % blockTokens);
+		// Decoding is the cheaper one for contexts up to this.
+		const crossing = perContextUs === 0 ? Number.POSITIVE_INFINITY : (againUs - perDecodeUs) / perContextUs;
+		const decodes =
+			againUs <= perDecodeUs
+				? 0
+				: Math.min(terms, Math.max(0, Math.floor((crossing - first) / blockTokens) + 1));
+		const contexts = decodes * first + (blockTokens * decodes * (decodes - 1)) / 2;
+		sumUs += perDecodeUs * decodes + perContextUs * contexts + againUs * (terms - decodes);
+	}
+	return sumUs;
+}
+
 /** from + (from + 1) + ... + (to - 1). */
 const sumOfRange = (from: number, to: number): number => ((to - from) * (from + to - 1)) / 2;
-
-/**
- * Whether KV memory can ever run out: whether the largest calls that fit in one batch, all at their full length, need more blocks than there
- * are. Asynchronous scheduling may take one position more for a token in flight.
- */
-export function canPreempt(engine: EngineConfig, calls: readonly CallSize[]): boolean {
-	const blocks = calls.map(({ promptTokens, outputTokens }) =>
-		Math.ceil((promptTokens + outputTokens + 1) / engine.blockSize),
-	);
-	const largest = blocks.sort((a, b) => b - a).slice(0, engine.maxNumSeqs);
-	return largest.reduce((sum, count) => sum + count, 0) > engine.numGpuBlocks - 1;
-}

@@ -1,24 +1,43 @@
 import { assert, present } from '../sim/domain/errors.ts';
-import { canSeat, type Placement, type PlacementExpert, type PlacementInstance } from './ilp/instance.ts';
+import { canSeat, type Placement, type SeatedExpert } from './ilp/instance.ts';
+
+/** What greedy placement needs to know of an instance, whatever its costs are. */
+export interface SeatedInstance<Expert extends SeatedExpert> {
+	readonly workers: readonly unknown[];
+	readonly experts: readonly Expert[];
+	/** K: models one worker may load. */
+	readonly maxModelsPerWorker: number;
+}
 
 /** Seconds of one session, load included; 0 for 0 calls, not decreasing in calls, Infinity where the model does not fit. */
-export type SessionSeconds = (expert: PlacementExpert, worker: number, calls: number) => number;
+export type SessionSeconds<Expert> = (expert: Expert, worker: number, calls: number) => number;
 
 /**
  * Longest work first, with splitting: every expert gets a seat; then, one at a time, the expert whose parts are longest gets another
  * replica while caps and seats allow. For each number of replicas the parts go, longest first, where they end soonest, and the shares of
  * replicated experts are levelled out. The best of these placements is kept. Obeys the caps and K of the instance, so the result is
  * always a feasible start for the ILP and a fallback for it.
+ * @param fewestReplicas numbers of replicas to begin with, within caps and seats
+ * @param mostPlacements tries so many numbers of replicas at most, evenly spread: each takes a while on many workers
  */
-export function placeGreedily(instance: PlacementInstance, seconds: SessionSeconds): Placement {
-	const { experts, workers, maxModelsPerWorker } = instance;
-	const replicas = experts.map(() => 1);
+export function placeGreedily<Expert extends SeatedExpert>(
+	instance: SeatedInstance<Expert>,
+	seconds: SessionSeconds<Expert>,
+	fewestReplicas: readonly number[] = instance.experts.map(() => 1),
+	mostPlacements = Number.POSITIVE_INFINITY,
+): Placement {
+	const { workers, maxModelsPerWorker } = instance;
+	const replicas = [...fewestReplicas];
 	let best = placeParts(instance, replicas, seconds);
 	let bestSeconds = makespanSeconds(instance, best, seconds);
-	for (let spare = workers.length * maxModelsPerWorker - experts.length; spare > 0; spare--) {
+	const seated = replicas.reduce((sum, count) => sum + count, 0);
+	const spare = workers.length * maxModelsPerWorker - seated;
+	const every = Math.max(1, Math.ceil(spare / mostPlacements));
+	for (let added = 1; added <= spare; added++) {
 		const longest = longestSplittable(instance, replicas, seconds);
 		if (longest === null) break;
 		replicas[longest] = (replicas[longest] ?? 1) + 1;
+		if (added % every !== 0) continue;
 		const placement = placeParts(instance, replicas, seconds);
 		const placementSeconds = makespanSeconds(instance, placement, seconds);
 		if (placementSeconds >= bestSeconds) continue;
@@ -29,19 +48,22 @@ export function placeGreedily(instance: PlacementInstance, seconds: SessionSecon
 }
 
 /** The busiest worker's sum of sessions: equation 10 with any session cost. */
-export function makespanSeconds(
-	{ experts, workers }: PlacementInstance,
+export function makespanSeconds<Expert extends SeatedExpert>(
+	{ experts, workers }: SeatedInstance<Expert>,
 	placement: Placement,
-	seconds: SessionSeconds,
+	seconds: SessionSeconds<Expert>,
 ): number {
-	return workers.reduce((longest, _, n) => Math.max(longest, loadOf(experts, placement, n, seconds)), 0);
+	return workers.reduce<number>(
+		(longest, _, n) => Math.max(longest, loadOf(experts, placement, n, seconds)),
+		0,
+	);
 }
 
-function loadOf(
-	experts: readonly PlacementExpert[],
+function loadOf<Expert extends SeatedExpert>(
+	experts: readonly Expert[],
 	placement: Placement,
 	worker: number,
-	seconds: SessionSeconds,
+	seconds: SessionSeconds<Expert>,
 	except = -1,
 ): number {
 	return experts.reduce(
@@ -50,10 +72,10 @@ function loadOf(
 	);
 }
 
-function longestSplittable(
-	{ experts }: PlacementInstance,
+function longestSplittable<Expert extends SeatedExpert>(
+	{ experts }: SeatedInstance<Expert>,
 	replicas: readonly number[],
-	seconds: SessionSeconds,
+	seconds: SessionSeconds<Expert>,
 ): number | null {
 	let longest: number | null = null;
 	let longestSeconds = 0;
@@ -69,15 +91,19 @@ function longestSplittable(
 }
 
 /** Mean over the workers that can hold the model. */
-function typicalSeconds(expert: PlacementExpert, calls: number, seconds: SessionSeconds): number {
+function typicalSeconds<Expert extends SeatedExpert>(
+	expert: Expert,
+	calls: number,
+	seconds: SessionSeconds<Expert>,
+): number {
 	const all = expert.costs.map((_, n) => seconds(expert, n, calls)).filter(Number.isFinite);
 	return all.reduce((sum, value) => sum + value, 0) / all.length;
 }
 
-function placeParts(
-	instance: PlacementInstance,
+function placeParts<Expert extends SeatedExpert>(
+	instance: SeatedInstance<Expert>,
 	replicas: readonly number[],
-	seconds: SessionSeconds,
+	seconds: SessionSeconds<Expert>,
 ): Placement {
 	const { experts, workers } = instance;
 	const placement = experts.map(() => workers.map(() => 0));
@@ -93,6 +119,7 @@ function placeParts(
 		}));
 	});
 	parts.sort((a, b) => b.seconds - a.seconds || a.m - b.m);
+	const busySeconds = workers.map(() => 0);
 
 	for (const { expert, m, calls } of parts) {
 		const isFirst = unplaced.delete(expert);
@@ -101,7 +128,7 @@ function placeParts(
 			.map((_, n) => n)
 			.filter((n) => row[n] === 0 && (freeSeats[n] ?? 0) > 0 && (expert.costs[n] ?? null) !== null)
 			.map((n) => {
-				const endSeconds = loadOf(experts, placement, n, seconds) + seconds(expert, n, calls);
+				const endSeconds = (busySeconds[n] ?? 0) + seconds(expert, n, calls);
 				return { n, endSeconds };
 			})
 			.sort((a, b) => a.endSeconds - b.endSeconds || a.n - b.n);
@@ -113,6 +140,7 @@ function placeParts(
 		assert(chosen !== undefined || !isFirst, `no seat left for ${expert.model}`);
 		if (chosen === undefined) continue;
 		row[chosen.n] = calls;
+		busySeconds[chosen.n] = loadOf(experts, placement, chosen.n, seconds);
 		freeSeats[chosen.n] = (freeSeats[chosen.n] ?? 0) - 1;
 	}
 	return levelShares(instance, placement, seconds);
@@ -121,10 +149,10 @@ function placeParts(
 const LEVELLING_ROUNDS = 20;
 
 /** Moves calls between the replicas of each expert until no round shortens the plan any more. */
-function levelShares(
-	instance: PlacementInstance,
+function levelShares<Expert extends SeatedExpert>(
+	instance: SeatedInstance<Expert>,
 	seats: readonly (readonly number[])[],
-	seconds: SessionSeconds,
+	seconds: SessionSeconds<Expert>,
 ): Placement {
 	const { experts } = instance;
 	let placement = seats.map((row) => [...row]);
@@ -148,11 +176,11 @@ function levelShares(
 }
 
 /** Shares of one expert over its workers, adding up to its calls, so that the last of them ends as early as it can. */
-function levelOne(
-	expert: PlacementExpert,
+function levelOne<Expert extends SeatedExpert>(
+	expert: Expert,
 	holders: readonly number[],
 	otherSeconds: readonly number[],
-	seconds: SessionSeconds,
+	seconds: SessionSeconds<Expert>,
 ): readonly number[] {
 	const within = (deadline: number): number[] =>
 		holders.map((n, i) => mostCalls(expert, n, deadline - (otherSeconds[i] ?? 0), seconds));
@@ -178,11 +206,11 @@ function levelOne(
 }
 
 /** Largest share, at most all calls, that takes no longer than `budgetSeconds`. */
-function mostCalls(
-	expert: PlacementExpert,
+function mostCalls<Expert extends SeatedExpert>(
+	expert: Expert,
 	worker: number,
 	budgetSeconds: number,
-	seconds: SessionSeconds,
+	seconds: SessionSeconds<Expert>,
 ): number {
 	let low = 0;
 	let high = expert.calls;

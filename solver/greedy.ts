@@ -1,7 +1,7 @@
 import type { Scheduler } from '../sim/domain/scheduler.ts';
 import { placeGreedily, type SessionSeconds } from './greedy-placement.ts';
 import type { SweepPoint } from './ilp/cost-model.ts';
-import { createInstance, sessionsOf } from './ilp/instance.ts';
+import { createInstance, type PlacementExpert, sessionsOf } from './ilp/instance.ts';
 import { runPlan } from './run-plan.ts';
 import { heuristicPlan } from './static-plan.ts';
 
@@ -23,7 +23,7 @@ export function createGreedy(): Scheduler {
 }
 
 /** Load plus the sweep's generation time, straight lines between its points. */
-const forecastSession: SessionSeconds = (expert, worker, calls) => {
+const forecastSession: SessionSeconds<PlacementExpert> = (expert, worker, calls) => {
 	if (calls === 0) return 0;
 	const cost = expert.costs[worker] ?? null;
 	return cost === null ? Number.POSITIVE_INFINITY : cost.loadSeconds + sweepSeconds(cost.sweep, calls);

@@ -17,7 +17,7 @@ import {
 } from './ilp/instance.ts';
 import type { MipResult, SolveMip } from './ilp/mip.ts';
 import { runPlan } from './run-plan.ts';
-import { aggregatorGpus, heuristicPlan, withAggregatorStage } from './static-plan.ts';
+import { aggregatorGpus, heuristicPlan, openEnded, withAggregatorStage } from './static-plan.ts';
 
 /**
  * The paper's scheduler: placement and prompt split as one integer program (equations 4 to 10), solved by HiGHS from a greedy start. Where
@@ -78,7 +78,7 @@ async function planByIlp(problem: Problem, clockSeconds: () => number, solve: So
 		costs: costTable(instance),
 	};
 	const sessions = withAggregatorStage(problem, sessionsOf(instance, choice.placement));
-	const plan = { scheduler: 'ilp', sessions, evidence, details };
+	const plan: Plan = { scheduler: 'ilp', sessions, ...openEnded(problem), evidence, details };
 	verify(problem, plan, details);
 	return plan;
 }

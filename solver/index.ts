@@ -1,30 +1,60 @@
 import { UsageError } from '../sim/domain/errors.ts';
 import type { Scheduler } from '../sim/domain/scheduler.ts';
+import { createAdaptive } from './adaptive.ts';
 import { createDataParallel } from './data-parallel.ts';
 import type { SchedulerDeps } from './deps.ts';
 import { createGreedy } from './greedy.ts';
 import { createIlp } from './ilp.ts';
+import { createIlpCurves } from './ilp-curves.ts';
+import { createOracle } from './oracle.ts';
 import { createRoundRobin } from './round-robin.ts';
 import { createSequential } from './sequential.ts';
+import { createWorst } from './worst.ts';
 
-const factories: Readonly<Record<string, (deps: SchedulerDeps) => Scheduler>> = {
+type Factory = (deps: SchedulerDeps, name: string) => Scheduler;
+
+const factories: Readonly<Record<string, Factory>> = {
 	'round-robin': createRoundRobin,
 	'data-parallel': createDataParallel,
 	sequential: createSequential,
 	greedy: createGreedy,
 	ilp: (deps) => createIlp(deps),
+	'ilp-curves': (deps) => createIlpCurves(deps),
+	adaptive: (_, name) => createAdaptive(name),
+	oracle: createOracle,
+	worst: createWorst,
 };
 
-/** Names for `createScheduler`, in the order of tables. */
+/** Names for `createScheduler`, in the order of tables. Some take variants: see `baseName`. */
 export const schedulerNames: readonly string[] = Object.keys(factories);
 
-/** @throws UsageError E_UNKNOWN_SCHEDULER */
+/** Controls, to be asked for by name: one knows what nobody can, one is bad on purpose. */
+const CONTROLS: ReadonlySet<string> = new Set(['oracle', 'worst']);
+
+/** Those that are compared when nobody says which. */
+export const defaultSchedulerNames: readonly string[] = schedulerNames.filter((name) => !CONTROLS.has(name));
+
+/** Whether a policy of this name is to be given `SchedulerDeps.trueOutputTokens`. */
+export const knowsLengths = (name: string): boolean => baseName(name) === 'oracle';
+
+/** The policy of a name with or without switches: `adaptive` of `adaptive:all-cuts`. */
+export const baseName = (name: string): string => name.split(':', 1)[0] ?? name;
+
+/**
+ * @param name one of `schedulerNames`; `adaptive` and `oracle` also with switches, `adaptive:all-cuts` or `oracle:none+early`
+ * @throws UsageError E_UNKNOWN_SCHEDULER, E_UNKNOWN_SWITCH
+ */
 export function createScheduler(name: string, deps: SchedulerDeps): Scheduler {
-	const create = Object.hasOwn(factories, name) ? factories[name] : undefined;
+	const base = baseName(name);
+	const create = Object.hasOwn(factories, base) ? factories[base] : undefined;
 	if (create === undefined)
 		throw new UsageError(
 			'E_UNKNOWN_SCHEDULER',
 			`unknown scheduler '${name}', expected one of: ${schedulerNames.join(', ')}`,
 		);
-	return create(deps);
+	if (base !== name && !SWITCHED.has(base))
+		throw new UsageError('E_UNKNOWN_SWITCH', `scheduler ${name}: only adaptive and oracle have switches`);
+	return create(deps, name);
 }
+
+const SWITCHED: ReadonlySet<string> = new Set(['adaptive', 'oracle']);

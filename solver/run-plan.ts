@@ -3,10 +3,12 @@ import { replicaId } from '../sim/domain/ids.ts';
 import type { Plan, PlannedSession } from '../sim/domain/plan.ts';
 import type { Action, ReplicaView, View } from '../sim/domain/scheduler.ts';
 import type { CallRole } from '../sim/domain/work.ts';
+import { takeTurns } from './take-turns.ts';
 
 /**
  * Carries out `view.plan` as it stands: the `decide` of every policy that only plans. Keeps no state; what was done is read from the
- * replicas, whose ids say which session they serve (`s<index>-<model>`; `s<index>r1-<model>` after a failure).
+ * replicas, whose ids say which session they serve (`s<index>-<model>`; `s<index>r1-<model>` after a failure; behind `p<revision>` in a
+ * plan that is not the run's first). Sessions of an open-ended plan take turns instead (take-turns.ts).
  *
  * - A session starts when no earlier session still needs one of its GPUs and all sessions of lower phases have ended. One that finds
  *   nothing left to do is passed over without loading anything.
@@ -15,7 +17,10 @@ import type { CallRole } from '../sim/domain/work.ts';
  * - When a replica fails, the calls it had not been given go in even parts to the other sessions of its model. If there is none, the
  *   session starts once more; if that fails as well, the calls are cancelled, so that the run ends and its log says what was lost.
  */
-export function runPlan(view: View): readonly Action[] {
+export const runPlan = (view: View): readonly Action[] =>
+	view.plan.openEnded ? takeTurns(view) : runOnce(view);
+
+function runOnce(view: View): readonly Action[] {
 	const outline = outlineOf(view.plan);
 	const sessions = statusesOf(outline, view);
 	const actions: Action[] = view.acceptable.map((query) => ({ type: 'settle', query }));
@@ -25,6 +30,15 @@ export function runPlan(view: View): readonly Action[] {
 	for (const { stage, session } of sessions)
 		if (stage === 'loading' || stage === 'awake' || stage === 'stopping')
 			for (const gpu of session.gpus) gpuTaken[gpu] = true;
+	for (const replica of view.replicas) {
+		if (outline.sessionOf.has(replica.id) || replica.state === 'stopped' || replica.state === 'failed')
+			continue;
+		endFormer(replica, actions);
+		for (const gpu of replica.gpus) {
+			const index = outline.gpuOf.get(gpu);
+			if (index !== undefined) gpuTaken[index] = true;
+		}
+	}
 
 	let openPhase: number | null = null;
 	const gpuPromised = outline.gpuIndices.map(() => false);
@@ -51,6 +65,12 @@ export function runPlan(view: View): readonly Action[] {
 	return actions;
 }
 
+/** A replica of an earlier plan serves what it has and is stopped. */
+function endFormer({ id, state, openCalls }: ReplicaView, actions: Action[]): void {
+	const canStop = state === 'loading' || state === 'awake' || state === 'asleep-1' || state === 'asleep-2';
+	if (canStop && openCalls === 0) actions.push({ type: 'stop', replica: id });
+}
+
 /** A plan with its cross-references worked out. Depends on the plan alone, so it is made once for each. */
 interface Outline {
 	readonly sessions: readonly Session[];
@@ -58,6 +78,7 @@ interface Outline {
 	readonly order: readonly number[];
 	readonly groups: readonly Group[];
 	readonly gpuIndices: readonly number[];
+	readonly gpuOf: ReadonlyMap<string, number>;
 	readonly sessionOf: ReadonlyMap<ReplicaId, number>;
 }
 
@@ -91,6 +112,7 @@ function makeOutline(plan: Plan): Outline {
 	const gpuOf = new Map<string, number>();
 	const groupOf = new Map<string, number>();
 	const groups: { model: PlannedSession['model']; role: CallRole; members: number[] }[] = [];
+	const prefix = plan.revision === undefined ? '' : `p${plan.revision}`;
 	const sessions = plan.sessions.map((planned, index): Session => {
 		const { model, role } = planned;
 		const key = `${role}/${model}`;
@@ -104,7 +126,7 @@ function makeOutline(plan: Plan): Outline {
 		});
 		return {
 			planned,
-			ids: [replicaId(`s${index}-${model}`), replicaId(`s${index}r1-${model}`)],
+			ids: [replicaId(`${prefix}s${index}-${model}`), replicaId(`${prefix}s${index}r1-${model}`)],
 			gpus,
 			group,
 		};
@@ -112,7 +134,7 @@ function makeOutline(plan: Plan): Outline {
 	const phaseOf = (index: number): number => plan.sessions[index]?.phase ?? 0;
 	const order = sessions.map((_, index) => index).sort((a, b) => phaseOf(a) - phaseOf(b) || a - b);
 	const sessionOf = new Map(sessions.flatMap(({ ids }, index) => ids.map((id) => [id, index] as const)));
-	return { sessions, order, groups, gpuIndices: [...gpuOf.values()], sessionOf };
+	return { sessions, order, groups, gpuIndices: [...gpuOf.values()], gpuOf, sessionOf };
 }
 
 /** waiting: to be started (again); ended: its replica stopped, or failed for good, or it was never needed. */

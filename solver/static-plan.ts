@@ -13,8 +13,8 @@ export function withAggregatorStage(
 	problem: Problem,
 	experts: readonly PlannedSession[],
 ): readonly PlannedSession[] {
-	const { aggregator, queries } = problem;
-	if (aggregator === null || queries.length === 0) return experts;
+	const { aggregator, queries, future } = problem;
+	if (aggregator === null || queries.length + (future?.count ?? 0) === 0) return experts;
 	const gpus = aggregatorGpus(problem, aggregator).map(({ id }) => id);
 	const phase = 1 + experts.reduce((last, session) => Math.max(last, session.phase), -1);
 	return [...experts, { gpus, model: aggregator.model, role: 'aggregator', calls: null, phase }];
@@ -37,6 +37,7 @@ export function heuristicPlan(
 	return {
 		scheduler,
 		sessions: withAggregatorStage(problem, experts),
+		...openEnded(problem),
 		evidence: unprovenEvidence(
 			forecastSeconds(problem, experts),
 			experts.length === 0 ? 'none' : 'heuristic',
@@ -44,6 +45,10 @@ export function heuristicPlan(
 		details,
 	};
 }
+
+/** For a plan that is carried out by `runPlan`: what it must say where queries come over time. */
+export const openEnded = ({ future }: Problem): Pick<Plan, 'openEnded'> =>
+	future === null ? {} : { openEnded: true };
 
 /** Evidence of rules of thumb: no bound, and no planning time is charged for arithmetic that takes milliseconds. */
 export const unprovenEvidence = (objectiveSeconds: number, status: 'heuristic' | 'none'): PlanEvidence => ({

@@ -38,7 +38,7 @@ export function schemaProblem(
 	error: z.ZodError,
 	kind: DocumentKind = EXPERIMENT,
 ): UsageError {
-	const issue = mostTelling(error.issues);
+	const issue = mostTelling(error.issues.flatMap(inMeantForm));
 	const path = issue.path as FieldPath;
 	if (issue.code === 'unrecognized_keys') {
 		const key = issue.keys[0] ?? '';
@@ -77,6 +77,16 @@ function mostTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
 	return narrower === undefined ? first : deepest(narrower);
 }
 
+/** Where a field has several forms, what is wrong with the one that was meant: that whose trouble lies inside it. */
+function inMeantForm(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+	if (issue.code !== 'invalid_union') return [issue];
+	const meant = issue.errors.find((form) =>
+		form.some(({ code, path }) => path.length > 0 || code === 'unrecognized_keys'),
+	);
+	if (meant === undefined) return [issue];
+	return meant.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })).flatMap(inMeantForm);
+}
+
 /** A value as it appears in a message: short, on one line. */
 export function show(value: unknown): string {
 	if (value === undefined) return 'nothing';
@@ -101,9 +111,9 @@ export function expectation(issue: z.core.$ZodIssue): string {
 				? String(issue.values[0])
 				: `one of ${issue.values.map(String).join(', ')}`;
 		case 'invalid_union':
-			return 'options' in issue && issue.options !== undefined
-				? `one of ${issue.options.map(String).join(', ')}`
-				: 'another form';
+			if ('options' in issue && issue.options !== undefined)
+				return `one of ${issue.options.map(String).join(', ')}`;
+			return issue.errors.flatMap(([first]) => (first === undefined ? [] : expectation(first))).join(' or ');
 		default:
 			return issue.message;
 	}
@@ -174,4 +184,5 @@ function inside(schema: JsonSchema, key: string | number): JsonSchema | undefine
 	return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined;
 }
 
-const branches = (schema: JsonSchema): readonly JsonSchema[] => schema.anyOf ?? schema.oneOf ?? [schema];
+const branches = (schema: JsonSchema): readonly JsonSchema[] =>
+	(schema.anyOf ?? schema.oneOf)?.flatMap(branches) ?? [schema];

@@ -1,5 +1,6 @@
 /** The experiment file: one YAML document that describes a run. Units are in the names. */
 import { z } from 'zod';
+import { gateSchema } from './gate-schema.ts';
 import { liveSchema } from './live-schema.ts';
 import { sharedSpeedsSchema } from './shared-speeds-schema.ts';
 import { aggregatorSchema, workloadSchema } from './workload-schema.ts';
@@ -207,7 +208,7 @@ export const experimentSchema = z
 		description: z.string().default('').describe('One line for people.'),
 		seed: z.int().min(0).default(0).describe('Seed of everything drawn.'),
 		scheduler: name.default('ilp').describe('Policy that plans and decides.'),
-		gate: name.default('never').describe('When answers agree enough: never, unanimous or majority.'),
+		gate: gateSchema,
 		cluster: clusterSchema,
 		gpuTypes: z.record(z.string(), gpuTypeSchema).default({}).describe('GPU types that are not bundled.'),
 		engine: engineSchema.prefault({}),

@@ -83,6 +83,9 @@ export function parseSet(set: string): Override {
 	}
 }
 
+/** Fields that may be written as one word in place of a mapping, and the key of the mapping that the word stands for. */
+const SHORT_FORMS: Readonly<Record<string, string>> = { 'workload.arrivals': 'process', gate: 'name' };
+
 function applyOverride(raw: unknown, override: Override): unknown {
 	const set = (container: unknown, depth: number): unknown => {
 		const key = override.path[depth];
@@ -106,6 +109,8 @@ function applyOverride(raw: unknown, override: Override): unknown {
 			const fields = (container ?? {}) as Record<string, unknown>;
 			return { ...fields, [key]: set(Object.hasOwn(fields, key) ? fields[key] : undefined, depth + 1) };
 		}
+		const mainKey = SHORT_FORMS[override.path.slice(0, depth).join('.')];
+		if (mainKey !== undefined) return { [mainKey]: container, [key]: set(undefined, depth + 1) };
 		return fail(`nothing after '${override.path.slice(0, depth).join('.')}', which is a ${typeof container}`);
 	};
 	return set(raw, 0);

@@ -1,4 +1,5 @@
 /** Experiments, bundled profiles and workload generation: what the rest of the program takes from traces/. */
+export { calibrationJsonSchema } from './calibration-file.ts';
 export { didYouMean } from './did-you-mean.ts';
 export { experimentJsonSchema } from './experiment-schema.ts';
 export { experimentNames, listExperiments } from './list-experiments.ts';

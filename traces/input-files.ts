@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { PastQuery } from '../sim/domain/calibration.ts';
 import type { InputFile } from '../sim/domain/setup.ts';
+import { readCalibration } from './calibration-file.ts';
 import type { Experiment } from './experiment-schema.ts';
 import type { ExperimentText, FieldPath } from './experiment-text.ts';
 import { fileTrouble } from './file-trouble.ts';
+import { wholeGate } from './gate-schema.ts';
+import { readArrivals } from './import/arrival-csv.ts';
 import { type MeasuredProfile, parseMeasuredProfile } from './profile-file.ts';
 import { type ReadQuestion, readQuestions } from './questions/read-questions.ts';
 import type { Fail } from './resolve/fail.ts';
@@ -12,9 +16,26 @@ import type { Fail } from './resolve/fail.ts';
 export interface Inputs {
 	/** Null without a question file. */
 	readonly questions: readonly ReadQuestion[] | null;
+	/** Past queries for the gate; null without a file of them. */
+	readonly calibration: RecordedPast | null;
 	/** In the order of the `profiles` field. */
 	readonly profiles: readonly MeasuredProfile[];
+	/** Null without recorded arrivals. */
+	readonly arrivals: RecordedArrivals | null;
 	readonly files: readonly InputFile[];
+}
+
+export interface RecordedPast {
+	/** Name without its folder. */
+	readonly file: string;
+	readonly queries: readonly PastQuery[];
+}
+
+export interface RecordedArrivals {
+	/** Name in messages. */
+	readonly file: string;
+	/** Since the first, not falling. */
+	readonly seconds: readonly number[];
 }
 
 /**
@@ -59,6 +80,29 @@ export function readInputs(
 		files.push({ name: taken ? `profiles/${index}-${base}` : `profiles/${base}`, text: content });
 		return profile;
 	});
+	const profileNames = files.map((file) => file.name).filter((name) => name !== questionsName);
+
+	let recorded: RecordedArrivals | null = null;
+	let { arrivals } = workload;
+	if (arrivals !== 'batch' && arrivals.process === 'trace') {
+		const field = ['workload', 'arrivals', 'file'];
+		const { file, content } = read(arrivals.file, field, 'a readable table of arrivals');
+		recorded = { file, seconds: readArrivals(content, file, arrivals.column) };
+		arrivals = { ...arrivals, file: 'arrivals.csv' };
+		files.push({ name: arrivals.file, text: content });
+	}
+
+	let calibration: RecordedPast | null = null;
+	let gate = wholeGate(experiment.gate);
+	if (gate.calibration !== undefined) {
+		const { file, content } = read(gate.calibration, ['gate', 'calibration'], 'a readable calibration file');
+		const { slotsPerQuery } = workload;
+		const queries = readCalibration(content, file, { pool: experiment.pool, slotsPerQuery });
+		calibration = { file: path.basename(gate.calibration), queries };
+		const kept = 'calibration.jsonl';
+		gate = { ...gate, calibration: kept };
+		files.push({ name: kept, text: content });
+	}
 
 	const local = (name: string, field: FieldPath): string =>
 		/^\.\.?[/\\]/.test(name) ? path.resolve(place(name, field)) : name;
@@ -68,11 +112,16 @@ export function readInputs(
 		local(name, ['live', 'vllm', 'models', id]),
 	]);
 	return {
-		inputs: { questions, profiles, files },
+		inputs: { questions, calibration, profiles, arrivals: recorded, files },
 		experiment: {
 			...experiment,
-			profiles: files.map((file) => file.name).filter((name) => name !== questionsName),
-			workload: { ...workload, ...(questionsName === undefined ? {} : { questions: questionsName }) },
+			gate,
+			profiles: profileNames,
+			workload: {
+				...workload,
+				arrivals,
+				...(questionsName === undefined ? {} : { questions: questionsName }),
+			},
 			live: {
 				...live,
 				vllm: {

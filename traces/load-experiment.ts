@@ -51,7 +51,7 @@ function overridesOf(options: LoadOptions): readonly Override[] {
 	const flags: readonly [flag: string, path: readonly string[], value: unknown][] = [
 		['--seed', ['seed'], options.seed],
 		['--scheduler', ['scheduler'], options.scheduler],
-		['--gate', ['gate'], options.gate],
+		['--gate', ['gate', 'name'], options.gate],
 		['--engine-mode', ['engine', 'mode'], options.engineMode],
 	];
 	for (const [label, fieldPath, value] of flags) {

@@ -6,6 +6,51 @@ const name = z.string().min(1);
 const count = z.int().min(0);
 const positiveInt = z.int().min(1);
 
+const perSecond = z.number().gt(0).max(1_000_000);
+
+const arrivalsSchema = z
+	.union([
+		z.literal('batch'),
+		z.discriminatedUnion('process', [
+			z
+				.strictObject({
+					process: z.literal('poisson'),
+					perSecond: perSecond.describe('Mean arrivals per second.'),
+				})
+				.describe('One by one, independent of each other.'),
+			z
+				.strictObject({
+					process: z.literal('gamma'),
+					perSecond: perSecond.describe('Mean arrivals per second.'),
+					burstiness: z
+						.number()
+						.min(0.01)
+						.max(20)
+						.describe(
+							'Standard deviation of a gap divided by its mean: 1 is poisson, more comes in bursts, less is more even.',
+						),
+				})
+				.describe('Gaps from a gamma distribution, as production traces show (ServeGen).'),
+			z
+				.strictObject({
+					process: z.literal('trace'),
+					file: name.describe('CSV with a header row, relative to this file; not fewer rows than questions.'),
+					column: name
+						.default('arrival_s')
+						.describe(
+							'Column of the times: seconds or date and time, counted from the first (default `arrival_s`).',
+						),
+					speed: z.number().gt(0).max(1_000_000).default(1).describe('Times are divided by it (default 1).'),
+					expectedPerSecond: perSecond
+						.optional()
+						.describe('Arrivals per second that planning counts on; absent: those seen so far.'),
+				})
+				.describe('As recorded.'),
+		]),
+	])
+	.default('batch')
+	.describe('When questions come. batch: all at time 0.');
+
 export const workloadSchema = z
 	.strictObject({
 		task: name.describe('Bundled task: prompt lengths, output lengths, answers.'),
@@ -25,7 +70,7 @@ export const workloadSchema = z
 		keepQueries: positiveInt
 			.optional()
 			.describe('Run only the first so many questions of the batch. Absent: all.'),
-		arrivals: z.enum(['batch']).default('batch').describe('batch: all questions are there at time 0.'),
+		arrivals: arrivalsSchema,
 		lengthScale: z
 			.strictObject({
 				factor: z.number().positive().default(1).describe('Multiplies expert output lengths, not their cap.'),

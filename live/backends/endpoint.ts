@@ -35,7 +35,8 @@ export function createEndpointBackend(setup: BackendSetup, { environment }: Back
 	return {
 		name: 'endpoint',
 		takesScripts: false,
-		sleepRefusal: null,
+		// Whoever started it may count on it, and nothing tells whether it has a sleep mode: without one it says yes and frees nothing.
+		sleepRefusal: 'a server that is not ours is not put to sleep',
 		async check() {
 			const models = usedModels(setup);
 			// On how many GPUs experts run is the scheduler's choice; the aggregator's is the experiment's.

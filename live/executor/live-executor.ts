@@ -4,10 +4,11 @@ import { present } from '../../sim/domain/errors.ts';
 import type { CallId, GpuId, ReplicaId } from '../../sim/domain/ids.ts';
 import type { SleepLevel } from '../../sim/domain/model.ts';
 import type { Call } from '../../sim/domain/work.ts';
-import type { ReplicaSnapshot, RestoredReplica } from '../happening.ts';
+import { type CarriedCall, carriedTokens, type ReplicaSnapshot, type RestoredReplica } from '../happening.ts';
 import { endLeftovers } from '../process/leftovers.ts';
 import { Locks } from '../process/locks.ts';
 import { Launcher } from './launcher.ts';
+import type { MovingCall } from './open-call.ts';
 import { Outbox } from './outbox.ts';
 import type { LiveExecutorParts } from './parts.ts';
 import { LiveReplica } from './replica.ts';
@@ -24,6 +25,8 @@ export class LiveExecutor implements Executor {
 	private readonly launcher: Launcher;
 	private readonly gpuLocks = new Locks<GpuId>();
 	private readonly replicas = new Map<ReplicaId, LiveReplica>();
+	/** Calls that wait to be dispatched again, with what they have. */
+	private readonly parked = new Map<CallId, Pick<MovingCall, 'carried' | 'attempts'>>();
 	private closing: Promise<void> | null = null;
 
 	constructor(parts: LiveExecutorParts) {
@@ -48,8 +51,12 @@ export class LiveExecutor implements Executor {
 		this.replica(replica).wake();
 	}
 
+	/** A call whose end is on its way to the controller, who thinks that it was parked before, stays as it ended. */
 	dispatch(call: Call, replica: ReplicaId): void {
-		this.replica(replica).dispatch(call);
+		if (this.outbox.hasEnded(call.id)) return;
+		const parked = this.parked.get(call.id);
+		this.parked.delete(call.id);
+		this.replica(replica).takeIn({ carried: null, attempts: 0, ...parked, call });
 	}
 
 	/** A call that has ended meanwhile stays as it ended. */
@@ -57,22 +64,58 @@ export class LiveExecutor implements Executor {
 		for (const replica of this.replicas.values()) if (replica.cancel(call)) return;
 	}
 
+	/** Goes on with a call on another replica, with prompt and output so far as its prompt: see `continuedPrompt`. */
+	migrate(call: CallId, to: ReplicaId): void {
+		const target = this.replica(to);
+		for (const [from, replica] of this.replicas) {
+			const moving = replica === target ? null : replica.calls.release(call);
+			if (moving === null) continue;
+			const { carried } = moving;
+			this.outbox.put(
+				{ kind: 'call-migrated', call, from, replica: to, outputTokens: carriedTokens(carried) },
+				{ carried },
+			);
+			target.takeIn(moving);
+			return;
+		}
+	}
+
+	/** Goes on with it in the same way where it is dispatched next. */
+	park(call: CallId): void {
+		for (const [id, replica] of this.replicas) {
+			const parked = replica.calls.release(call);
+			if (parked === null) continue;
+			const { carried } = parked;
+			this.parked.set(call, parked);
+			this.outbox.put(
+				{ kind: 'call-parked', call, replica: id, outputTokens: carriedTokens(carried) },
+				{ carried },
+			);
+			return;
+		}
+	}
+
 	/**
 	 * Takes over from a controller that is gone, before any order: its processes are ended, its replicas come up again under their ids, their
 	 * open calls are sent again.
+	 * @param parked what calls that are to be dispatched again have with them
 	 */
-	restore(replicas: readonly RestoredReplica[]): void {
+	restore(replicas: readonly RestoredReplica[], parked: ReadonlyMap<CallId, CarriedCall> = new Map()): void {
+		for (const [call, carried] of parked) this.parked.set(call, { carried, attempts: 0 });
 		const { runId } = this.parts;
 		const cleared = endLeftovers(runId);
 		this.launcher.holdUntil(cleared);
-		for (const { start, state, openCalls, cancelling } of replicas) {
+		for (const { start, state, openCalls, carried, cancelling } of replicas) {
 			const replica = this.create(start);
 			for (const call of cancelling) this.endCancelled(call, start.replica);
 			switch (state) {
 				case 'loading':
 				case 'awake':
 				case 'waking':
-					replica.bringBack(RESTARTED, openCalls);
+					replica.bringBack(
+						RESTARTED,
+						openCalls.map((call) => ({ call, carried: carried.get(call.id) ?? null, attempts: 0 })),
+					);
 					break;
 				case 'falling-asleep':
 				case 'asleep-1':

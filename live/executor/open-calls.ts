@@ -1,14 +1,24 @@
 import type { CallWork } from '../../sim/core/executor.ts';
 import type { CallId, ReplicaId } from '../../sim/domain/ids.ts';
 import type { LiveSettings } from '../../sim/domain/live.ts';
-import { type TimeUs, usFromSeconds } from '../../sim/domain/units.ts';
-import type { Call } from '../../sim/domain/work.ts';
+import { usFromSeconds } from '../../sim/domain/units.ts';
 import type { LiveClock } from '../clock.ts';
-import type { CallContent, CallPrompt, CallReply } from '../content.ts';
+import { continuedPrompt, joinedReply } from '../content/continuation.ts';
+import type { CallContent } from '../content.ts';
+import { carriedTokens } from '../happening.ts';
 import type { StreamedAnswer } from '../http/answer-reader.ts';
 import { isFinal, ServerFailure } from '../http/failure.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import { timeLimitUs } from '../http/time-limit.ts';
+import {
+	carriedOn,
+	type MovingCall,
+	type OpenCall,
+	overtake,
+	type ReleasedCall,
+	tokensOf,
+	wholeAnswer,
+} from './open-call.ts';
 import type { Outbox } from './outbox.ts';
 
 export interface OpenCallsParts {
@@ -25,23 +35,6 @@ export interface OpenCallsParts {
 	readonly onActive: (client: ServerClient | null) => void;
 	/** Looks after the server at every failure that could mean more than one request lost; resolves after these calls were disconnected if it did. */
 	readonly onDoubt: (failure: ServerFailure) => Promise<void>;
-}
-
-interface OpenCall {
-	readonly call: Call;
-	readonly prompt: CallPrompt;
-	/** Once known. */
-	promptTokens: number | null;
-	/** Times it was sent. */
-	attempts: number;
-	/** Failures that count against its budget. */
-	failures: number;
-	sentUs: TimeUs;
-	firstTokenUs: TimeUs | null;
-	/** Of the present attempt. */
-	outputTokens: number;
-	/** What goes on for it at present, an attempt or a pause; aborted and replaced when that is overtaken. */
-	turn: AbortController;
 }
 
 /** Calls dispatched to one replica and not ended: sent, sent again when that may help, and reported exactly once each. */
@@ -69,17 +62,19 @@ export class OpenCalls {
 		return running;
 	}
 
-	add(call: Call): void {
+	add({ call, carried, attempts }: MovingCall): void {
 		const prompt = this.parts.content.prompt(call);
 		const open: OpenCall = {
 			call,
 			prompt,
-			promptTokens: prompt.promptTokens,
-			attempts: 0,
+			carried,
+			promptTokens: carried?.output?.promptTokenIds.length ?? prompt.promptTokens,
+			attempts,
 			failures: 0,
 			sentUs: this.parts.clock.nowUs(),
 			firstTokenUs: null,
 			outputTokens: 0,
+			soFar: null,
 			turn: new AbortController(),
 		};
 		this.calls.set(call.id, open);
@@ -106,7 +101,7 @@ export class OpenCalls {
 		const open = this.calls.get(id);
 		if (open === undefined) return false;
 		overtake(open);
-		const work = this.work(open, open.outputTokens);
+		const work = this.work(open, tokensOf(open));
 		this.parts.content.forget(id);
 		this.end(open, () =>
 			this.parts.outbox.put({
@@ -120,13 +115,34 @@ export class OpenCalls {
 		return true;
 	}
 
+	/**
+	 * Ends a call here, for another replica, or this one at another time, to go on with it.
+	 * @returns null when no such call is open; one that has all its tokens ends instead
+	 */
+	release(id: CallId): ReleasedCall | null {
+		const open = this.calls.get(id);
+		if (open === undefined) return null;
+		const soFar = open.soFar?.() ?? null;
+		if (soFar !== null && (soFar.finish !== null || tokensOf(open) >= this.limit(open))) {
+			overtake(open);
+			this.finish(open, wholeAnswer(open, soFar));
+			return null;
+		}
+		const { call, attempts } = open;
+		const carried = carriedOn(open, soFar);
+		overtake(open);
+		this.calls.delete(id);
+		this.updateActive();
+		return { call, carried, attempts };
+	}
+
 	/** Gives all calls back to the scheduler. */
 	returnAll(reason: string): void {
 		const { outbox, replica } = this.parts;
 		this.client = null;
 		for (const open of [...this.calls.values()]) {
 			overtake(open);
-			const { outputTokens } = open;
+			const outputTokens = tokensOf(open);
 			const call = open.call.id;
 			this.end(open, () => outbox.put({ kind: 'call-returned', call, replica, reason, outputTokens }));
 		}
@@ -137,6 +153,7 @@ export class OpenCalls {
 		open.sentUs = this.parts.clock.nowUs();
 		open.firstTokenUs = null;
 		open.outputTokens = 0;
+		open.soFar = null;
 		void this.attempt(open, client, turn.signal)
 			.then(
 				(answer) => {
@@ -153,18 +170,27 @@ export class OpenCalls {
 
 	private async attempt(open: OpenCall, client: ServerClient, signal: AbortSignal): Promise<StreamedAnswer> {
 		const { clock, settings } = this.parts;
-		const { prompt } = open;
-		open.promptTokens ??= await client.countTokens(prompt.body);
+		open.promptTokens ??= await client.countTokens(open.prompt.body);
+		const output = open.carried?.output ?? null;
+		const prompt = output === null ? open.prompt : continuedPrompt(open.prompt, output);
+		const roomTokens = this.room(open) - carriedTokens(open.carried);
 		return client.generate({
 			endpoint: prompt.endpoint,
 			// Each attempt has its own: the one before may still be on its way out of the engine.
 			requestId: `${open.call.id}-${++open.attempts}`,
 			// With no room left it is the server that refuses it, in its own words.
-			body: { ...prompt.body, max_tokens: Math.max(1, Math.min(prompt.maxTokens, this.room(open))) },
+			body: {
+				...prompt.body,
+				max_tokens: Math.max(1, Math.min(prompt.maxTokens, roomTokens)),
+				// Should it move, it takes them along.
+				return_token_ids: true,
+			},
 			firstTokenLimitUs: timeLimitUs(clock, settings.timeouts.firstTokenSeconds),
 			silenceLimitUs: timeLimitUs(clock, settings.timeouts.silenceSeconds),
 			signal,
-			onTokens: (outputTokens) => {
+			onTokens: (outputTokens, soFar) => {
+				if (signal.aborted) return;
+				open.soFar = soFar;
 				open.firstTokenUs ??= clock.nowUs();
 				this.tokensSeen += outputTokens - open.outputTokens;
 				open.outputTokens = outputTokens;
@@ -176,19 +202,14 @@ export class OpenCalls {
 	private finish(open: OpenCall, answer: StreamedAnswer): void {
 		const { content, outbox, replica } = this.parts;
 		const { call } = open;
-		const { text, reasoningText, promptTokens, outputTokens, cachedPromptTokens } = answer;
+		const { queueMs: _, ...said } = answer;
+		const whole = joinedReply(open.carried?.output ?? null, said);
+		const { outputTokens, promptTokens } = whole;
 		const limit = Math.min(call.maxOutputTokens, this.room(open));
 		// Asked for fewer tokens than the call may have, it was meant to end there.
 		const finishReason = answer.finishReason === 'length' && outputTokens >= limit ? 'length' : 'stop';
-		const reply: CallReply = {
-			text,
-			reasoningText,
-			promptTokens,
-			outputTokens,
-			cachedPromptTokens,
-			finishReason,
-		};
-		const work = this.work(open, outputTokens, answer);
+		const reply = { ...whole, finishReason } as const;
+		const work = { ...this.work(open, outputTokens, answer), promptTokens };
 		const read = content.read(call, reply);
 		this.end(open, () =>
 			outbox.put(
@@ -199,7 +220,7 @@ export class OpenCalls {
 					outcome: { kind: 'finished', outputTokens, finishReason, ...read },
 					work,
 				},
-				reply,
+				{ reply },
 			),
 		);
 	}
@@ -246,6 +267,11 @@ export class OpenCalls {
 		this.updateActive();
 	}
 
+	/** Tokens that it may have in all. */
+	private limit(open: OpenCall): number {
+		return Math.min(open.prompt.maxTokens, this.room(open));
+	}
+
 	private room({ promptTokens }: OpenCall): number {
 		return this.parts.maxModelLen - (promptTokens ?? 0);
 	}
@@ -256,12 +282,12 @@ export class OpenCalls {
 		const queueUs = Math.round((answer?.queueMs ?? 0) * 1000 * clock.speed);
 		return {
 			startedUs: Math.min(firstTokenUs, open.sentUs + queueUs),
-			...(answer === undefined ? {} : { promptTokens: answer.promptTokens }),
 			firstTokenUs,
 			cachedPromptTokens: answer?.cachedPromptTokens ?? 0,
-			// Servers do not tell of preemptions by call.
-			recomputedTokens: 0,
+			recomputedTokens: open.carried?.recomputedTokens ?? 0,
+			// Servers do not tell of them by call.
 			preemptions: 0,
+			...(open.carried === null ? {} : { migrations: open.carried.migrations }),
 			outputTokens,
 		};
 	}
@@ -274,11 +300,4 @@ export class OpenCalls {
 		outbox.put({ kind: 'engine-active', replica, active });
 		onActive(active ? this.client : null);
 	}
-}
-
-/** Ends what goes on for a call. @returns the turn of what comes next */
-function overtake(open: OpenCall): AbortController {
-	open.turn.abort();
-	open.turn = new AbortController();
-	return open.turn;
 }

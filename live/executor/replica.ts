@@ -2,13 +2,13 @@ import type { ReplicaStart } from '../../sim/core/executor.ts';
 import { present } from '../../sim/domain/errors.ts';
 import type { CallId, GpuId } from '../../sim/domain/ids.ts';
 import type { SleepLevel } from '../../sim/domain/model.ts';
-import type { Call } from '../../sim/domain/work.ts';
 import type { ReplicaSnapshot } from '../happening.ts';
 import { ServerFailure } from '../http/failure.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import { timeLimitUs } from '../http/time-limit.ts';
 import type { Locks } from '../process/locks.ts';
 import type { Launcher, Server } from './launcher.ts';
+import type { MovingCall } from './open-call.ts';
 import { OpenCalls } from './open-calls.ts';
 import type { Outbox } from './outbox.ts';
 import type { LiveExecutorParts } from './parts.ts';
@@ -125,8 +125,9 @@ export class LiveReplica {
 		});
 	}
 
-	dispatch(call: Call): void {
-		this.calls.add(call);
+	/** A call that comes from the scheduler, or from another replica. */
+	takeIn(arriving: MovingCall): void {
+		this.calls.add(arriving);
 		// It failed while this order was on its way.
 		if (this.state === 'gone') this.calls.returnAll('its replica is gone');
 	}
@@ -137,7 +138,7 @@ export class LiveReplica {
 	}
 
 	/** Starts again what a controller before this one had running. */
-	bringBack(reason: string, calls: readonly Call[]): void {
+	bringBack(reason: string, calls: readonly MovingCall[]): void {
 		for (const call of calls) this.calls.add(call);
 		this.parts.outbox.put({ kind: 'replica-restarting', replica: this.begin.replica, reason });
 		this.start();

@@ -15,6 +15,18 @@ export interface StreamedAnswer {
 	readonly queueMs: number | null;
 }
 
+/** What a stream has brought as far as its words go: tokens whose characters are not complete are left out. */
+export interface AnswerSoFar {
+	/** Null where the server did not tell it: that takes `return_token_ids`, and a vLLM that knows it. */
+	readonly promptTokenIds: readonly number[] | null;
+	/** Null where it does not tell them all. */
+	readonly tokenIds: readonly number[] | null;
+	readonly text: string;
+	readonly reasoningText: string;
+	/** Null while there is more to come; else only the account of it may be missing. */
+	readonly finish: FinishReason | null;
+}
+
 /** Reads the event stream of `/v1/completions` or `/v1/chat/completions` with one choice. */
 export class AnswerReader {
 	/** Tokens so far: as the server counts them with `continuous_usage_stats`, else one a chunk. */
@@ -28,6 +40,10 @@ export class AnswerReader {
 	private usage: Usage | null = null;
 	private queueMs: number | null = null;
 	private done = false;
+	private promptTokenIds: readonly number[] | null = null;
+	private readonly tokenIds: number[] = [];
+	/** Tokens by the last chunk that had words. */
+	private spokenTokens = 0;
 
 	/** @param onTokens called for every chunk that came with tokens; with 0 when a first empty chunk tells that they begin */
 	constructor(onTokens: (outputTokens: number) => void) {
@@ -58,8 +74,19 @@ export class AnswerReader {
 			promptTokens: usage.prompt_tokens,
 			cachedPromptTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
 			outputTokens: usage.completion_tokens,
-			finishReason: this.finish === 'length' ? 'length' : 'stop',
+			finishReason: finishReason(this.finish),
 			queueMs: this.queueMs,
+		};
+	}
+
+	soFar(): AnswerSoFar {
+		const { tokenIds, promptTokenIds, text, reasoningText, outputTokens, spokenTokens } = this;
+		return {
+			promptTokenIds,
+			tokenIds: tokenIds.length === outputTokens ? tokenIds.slice(0, spokenTokens) : null,
+			text,
+			reasoningText,
+			finish: this.finish === null ? null : finishReason(this.finish),
 		};
 	}
 
@@ -73,6 +100,8 @@ export class AnswerReader {
 		if (isUsage(chunk.usage)) this.usage = chunk.usage;
 		this.queueMs = chunk.metrics?.queue_time_ms ?? this.queueMs;
 		const choice = chunk.choices?.[0];
+		// A chat tells the prompt beside its choices, a completion inside.
+		this.promptTokenIds ??= chunk.prompt_token_ids ?? choice?.prompt_token_ids ?? null;
 		if (choice !== undefined) this.choice(choice, chunk.usage);
 	}
 
@@ -82,6 +111,8 @@ export class AnswerReader {
 		const words = text === null ? '' : text + (delta?.content ?? '');
 		this.text += words;
 		this.reasoningText += reasoning;
+		if (choice.token_ids) this.tokenIds.push(...choice.token_ids);
+		if (words + reasoning !== '') this.spokenTokens = this.tokenIds.length;
 		if (isUsage(usage)) this.outputTokens = usage.completion_tokens;
 		// Without running counts: a chat opens with an empty chunk that holds the role and no token, and ends with one that does.
 		else if (delta === undefined || words + reasoning !== '' || finish_reason) this.outputTokens++;
@@ -95,6 +126,8 @@ export class AnswerReader {
 		this.finish = finish_reason;
 	}
 }
+
+const finishReason = (finish: string): FinishReason => (finish === 'length' ? 'length' : 'stop');
 
 /** Ends that are the server's and not the model's: put to sleep, shut down, or broken. */
 const ABANDONED: ReadonlySet<string> = new Set(['abort', 'error']);
@@ -113,12 +146,15 @@ interface Choice {
 		readonly reasoning_content?: string | null;
 	};
 	readonly finish_reason?: string | null;
+	readonly prompt_token_ids?: readonly number[] | null;
+	readonly token_ids?: readonly number[] | null;
 }
 
 interface Chunk {
 	readonly choices?: readonly Choice[];
 	readonly usage?: Usage | null;
 	readonly error?: unknown;
+	readonly prompt_token_ids?: readonly number[] | null;
 	readonly metrics?: { readonly queue_time_ms?: number | null } | null;
 }
 

@@ -3,7 +3,7 @@ import type { SleepLevel } from '../../sim/domain/model.ts';
 import type { TimeUs } from '../../sim/domain/units.ts';
 import type { ServerAddress } from '../backend.ts';
 import type { LiveClock } from '../clock.ts';
-import { AnswerReader, type StreamedAnswer } from './answer-reader.ts';
+import { AnswerReader, type AnswerSoFar, type StreamedAnswer } from './answer-reader.ts';
 import { readGauges, type ServerGauges } from './engine-gauges.ts';
 import { connectionFailure, ServerFailure, statusFailure } from './failure.ts';
 import { timeLimitUs } from './time-limit.ts';
@@ -20,7 +20,7 @@ export interface GenerationRequest {
 	/** Gives the request up, on the server too: its connection is closed. */
 	readonly signal: AbortSignal;
 	/** Called for every chunk with the tokens so far, first when the first token is there. */
-	readonly onTokens: (outputTokens: number) => void;
+	readonly onTokens: (outputTokens: number, soFar: () => AnswerSoFar) => void;
 }
 
 export interface ServedModel {
@@ -140,7 +140,7 @@ export class ServerClient {
 		const watch = new Watch(this.clock, request.signal, 'first-token', request.firstTokenLimitUs);
 		const reader = new AnswerReader((outputTokens) => {
 			watch.sign('silence', request.silenceLimitUs);
-			request.onTokens(outputTokens);
+			request.onTokens(outputTokens, () => reader.soFar());
 		});
 		try {
 			const asked = {

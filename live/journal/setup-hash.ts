@@ -6,6 +6,10 @@ export function setupHash({ resolved, inputs }: Pick<Setup, 'resolved' | 'inputs
 	return createHash('sha256').update(canonical({ resolved, inputs })).digest('hex');
 }
 
+/** Whether two experiments are resolved alike; the files that they take from beside them may differ. */
+export const sameResolved = (a: Setup['resolved'], b: Setup['resolved']): boolean =>
+	canonical(a) === canonical(b);
+
 /** JSON with the keys of every object in order, so that a file which was written and read again has the same text. */
 function canonical(value: unknown): string {
 	return JSON.stringify(value, (_, inner: unknown) =>

@@ -1,3 +1,4 @@
+import type { CallRecord } from '../../sim/core/cluster-state.ts';
 import { Controller, type Judge } from '../../sim/core/controller.ts';
 import { asksScheduler } from '../../sim/core/executor.ts';
 import type { Remaining } from '../../sim/core/problem.ts';
@@ -7,9 +8,10 @@ import type { RunRecord } from '../../sim/domain/run-log.ts';
 import type { ReplicaState, Scheduler } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
 import type { TimeUs } from '../../sim/domain/units.ts';
-import type { Gate } from '../../sim/domain/work.ts';
-import type { RestoredReplica } from '../happening.ts';
+import type { Call, Gate } from '../../sim/domain/work.ts';
+import type { Happening, RestoredReplica } from '../happening.ts';
 import type { JournalInput } from '../journal/records.ts';
+import { Moves } from './moves.ts';
 import { type Order, OrderBook } from './orders.ts';
 
 export interface DecisionParts {
@@ -31,6 +33,8 @@ export class Decisions {
 	/** The scheduler wants another plan than the one it has. */
 	replanAsked = false;
 	lastUs: TimeUs = 0;
+	/** Where open and parked calls are. */
+	readonly moves = new Moves();
 	private readonly setup: Setup;
 	private readonly controller: Controller;
 	private readonly book = new OrderBook();
@@ -52,7 +56,9 @@ export class Decisions {
 	step(input: JournalInput): readonly Order[] {
 		this.lastUs = input.timeUs;
 		if (this.apply(input) && this.firstPlan !== null) this.controller.decide(input.timeUs);
-		return this.book.take();
+		const orders = this.book.take();
+		for (const order of orders) this.moves.note(order);
+		return orders;
 	}
 
 	get allArrived(): boolean {
@@ -65,6 +71,8 @@ export class Decisions {
 
 	/** Nothing is on its way: without an arrival or a new plan, nothing will happen any more. */
 	get isQuiet(): boolean {
+		// Of a call that is to be parked, the end may be on its way.
+		if (this.moves.isParking) return false;
 		return [...this.controller.state.replicas.values()].every(
 			({ state, openCalls }) => AT_REST.has(state) && openCalls === 0,
 		);
@@ -80,6 +88,7 @@ export class Decisions {
 			expertCalls: left.flatMap((record) =>
 				record.slotCalls.filter(isPending).map((id) => state.call(id).call),
 			),
+			arrivedQueries: this.arrivedQueries,
 		};
 	}
 
@@ -87,16 +96,17 @@ export class Decisions {
 	restorable(): readonly RestoredReplica[] {
 		const { replicas, calls } = this.controller.state;
 		const open = [...calls.values()];
+		const carried = this.moves.carried();
 		return [...replicas.values()].flatMap(({ id, model, gpus, profile, state }): RestoredReplica[] => {
 			if (state === 'stopped' || state === 'failed') return [];
 			const mine = open.filter((record) => record.replica === id);
-			const inState = (wanted: string) =>
-				mine.filter((each) => each.state === wanted).map(({ call }) => call);
+			const inState = (wanted: string) => mine.filter((each) => each.state === wanted).map(asDispatched);
 			return [
 				{
 					start: { replica: id, model, gpus, profile },
 					state,
 					openCalls: inState('dispatched'),
+					carried,
 					cancelling: inState('cancelling'),
 				},
 			];
@@ -109,6 +119,16 @@ export class Decisions {
 			const isOpen = state === 'dispatched' || state === 'cancelling';
 			return isOpen && replica !== null && this.isGone(replica) ? [{ call: call.id, replica }] : [];
 		});
+	}
+
+	/**
+	 * Whether an event is about a call that is over: it was parked, or so the scheduler thought, and cancelled while its end was on its way. It
+	 * changes nothing any more.
+	 */
+	isLate({ event }: Happening): boolean {
+		if (!('call' in event)) return false;
+		const { state } = this.controller.state.call(event.call);
+		return state === 'finished' || state === 'failed' || state === 'cancelled';
 	}
 
 	/** Engines that were last reported to have open calls. */
@@ -132,7 +152,10 @@ export class Decisions {
 				this.controller.setPlan(input.plan, input.timeUs);
 				this.firstPlan ??= input.plan;
 				this.replanAsked = false;
-				return this.arrivedQueries > 0;
+				// Those that are due arrive next, and the scheduler is asked then.
+				return (
+					(this.setup.queries[this.arrivedQueries]?.arrivalUs ?? Number.POSITIVE_INFINITY) > input.timeUs
+				);
 			case 'arrivals':
 				for (const query of this.setup.queries.slice(input.from, input.to)) {
 					this.arrivedQueries++;
@@ -140,18 +163,25 @@ export class Decisions {
 				}
 				return true;
 			case 'happening': {
-				const { event } = input.happening;
+				const { happening } = input;
+				const isLate = this.isLate(happening);
+				const event = this.moves.apply(happening);
+				if (isLate) return false;
 				this.controller.apply(event);
 				if (event.kind === 'engine-active') {
 					if (event.active) this.active.add(event.replica);
 					else this.active.delete(event.replica);
 				}
 				// One that was sent to a replica whose failure is known by now: nothing follows that would ask.
-				if (event.kind === 'call-returned') return this.isGone(event.replica);
+				if (happening.event.kind === 'call-returned') return this.isGone(happening.event.replica);
 				return asksScheduler(event);
 			}
 		}
 	}
 }
+
+/** With the limit that it was sent with. */
+const asDispatched = ({ call, limitTokens }: CallRecord): Call =>
+	limitTokens < call.maxOutputTokens ? { ...call, maxOutputTokens: limitTokens } : call;
 
 const AT_REST: ReadonlySet<ReplicaState> = new Set(['awake', 'asleep-1', 'asleep-2', 'stopped', 'failed']);

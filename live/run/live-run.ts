@@ -77,7 +77,14 @@ export class LiveRun {
 
 	private recall(): Replayed {
 		const { setup, scheduler, gate, backend, version, past, content, onHappening } = this.parts;
-		const names = { version, scheduler: scheduler.name, gate: gate.name, engineMode: backend };
+		const names = {
+			version,
+			scheduler: scheduler.name,
+			gate: gate.name,
+			engineMode: backend,
+			...(scheduler.knowsLengths && { knowsLengths: true as const }),
+			...(gate.evidence && { gateEvidence: gate.evidence() }),
+		};
 		this.log.write(liveRunStarted(setup, names));
 		const replayed = replay(past, {
 			decisions: this.decisions,
@@ -133,12 +140,16 @@ export class LiveRun {
 	private takeOver(hands: LiveHands, timeUs: TimeUs): void {
 		// What computed when the last controller died computes no more.
 		this.restEngines(timeUs);
+		const { moves } = this.decisions;
+		for (const { event, ...rest } of moves.unreported())
+			this.push({ kind: 'happening', timeUs, happening: { event: { ...event, timeUs }, ...rest } });
 		for (const stranded of this.decisions.stranded()) {
 			const event = { kind: 'call-returned', timeUs, ...stranded, reason: GONE, outputTokens: 0 } as const;
 			this.push({ kind: 'happening', timeUs, happening: { event } });
 		}
 		const replicas = this.decisions.restorable();
-		if (replicas.length > 0) hands.restore(replicas);
+		const carried = moves.carried();
+		if (replicas.length > 0 || carried.size > 0) hands.restore(replicas, carried);
 	}
 
 	/** @returns false when all engines are known to be at rest */
@@ -198,12 +209,14 @@ export class LiveRun {
 
 	private take(input: JournalInput, seq: number): void {
 		const { journal, onHappening, signal } = this.parts;
-		const orders = this.decisions.step(input);
+		const { decisions } = this;
+		const news = input.kind === 'happening' && !decisions.isLate(input.happening) ? input.happening : null;
+		const orders = decisions.step(input);
 		if (orders.length > 0) {
 			journal.append({ kind: 'orders', after: seq, orders: orders.map(orderText) });
 			journal.flush();
 		}
-		if (input.kind === 'happening') onHappening?.(input.happening, false);
+		if (news !== null) onHappening?.(news, false);
 		// Asked to stop, the run still takes down what has happened; a successor carries out what follows from it.
 		if (!signal.aborted && this.hands !== null) for (const order of orders) carryOut(order, this.hands);
 	}
@@ -256,11 +269,11 @@ export class LiveRun {
 
 	/** @returns the plan as an input at the time from which it holds */
 	private async makePlan(askedUs: TimeUs): Promise<JournalInput> {
-		const { setup, scheduler, forecaster } = this.parts;
+		const { setup, scheduler, gate, forecaster } = this.parts;
 		const problem =
 			this.decisions.firstPlan === null
-				? createProblem(setup, forecaster)
-				: createProblem(setup, forecaster, this.decisions.remaining());
+				? createProblem(setup, gate, forecaster)
+				: createProblem(setup, gate, forecaster, this.decisions.remaining());
 		const startMs = performance.now();
 		const plan = await scheduler.plan(problem);
 		const measuredSolveSeconds = (performance.now() - startMs) / 1000;

@@ -10,7 +10,9 @@ export type Order =
 	| { readonly kind: 'sleep'; readonly replica: ReplicaId; readonly level: SleepLevel }
 	| { readonly kind: 'wake'; readonly replica: ReplicaId }
 	| { readonly kind: 'dispatch'; readonly call: Call; readonly replica: ReplicaId }
-	| { readonly kind: 'cancel'; readonly call: CallId };
+	| { readonly kind: 'cancel'; readonly call: CallId }
+	| { readonly kind: 'park'; readonly call: CallId }
+	| { readonly kind: 'migrate'; readonly call: CallId; readonly to: ReplicaId };
 
 /** Takes the controller's orders down, so that they can be written before they are carried out, or compared with what was written. */
 export class OrderBook implements Executor {
@@ -46,6 +48,14 @@ export class OrderBook implements Executor {
 	cancel(call: CallId): void {
 		this.orders.push({ kind: 'cancel', call });
 	}
+
+	park(call: CallId): void {
+		this.orders.push({ kind: 'park', call });
+	}
+
+	migrate(call: CallId, to: ReplicaId): void {
+		this.orders.push({ kind: 'migrate', call, to });
+	}
 }
 
 export function carryOut(order: Order, executor: Executor): void {
@@ -68,6 +78,12 @@ export function carryOut(order: Order, executor: Executor): void {
 		case 'cancel':
 			executor.cancel(order.call);
 			break;
+		case 'park':
+			executor.park(order.call);
+			break;
+		case 'migrate':
+			executor.migrate(order.call, order.to);
+			break;
 	}
 }
 
@@ -83,6 +99,10 @@ export function orderText(order: Order): string {
 			return `sleep ${order.replica} ${order.level}`;
 		case 'dispatch':
 			return `dispatch ${order.call.id} ${order.replica}`;
+		case 'park':
+			return `park ${order.call}`;
+		case 'migrate':
+			return `migrate ${order.call} ${order.to}`;
 		case 'cancel':
 			return `cancel ${order.call}`;
 	}

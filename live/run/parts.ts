@@ -1,24 +1,30 @@
 import type { Judge } from '../../sim/core/controller.ts';
 import type { Executor } from '../../sim/core/executor.ts';
 import type { UsageError } from '../../sim/domain/errors.ts';
+import type { CallId } from '../../sim/domain/ids.ts';
 import type { BackendName } from '../../sim/domain/live.ts';
 import type { Plan } from '../../sim/domain/plan.ts';
-import type { RunRecord } from '../../sim/domain/run-log.ts';
+import type { MakespanBound, RunRecord } from '../../sim/domain/run-log.ts';
 import type { Forecaster, Scheduler } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
 import type { TimeUs } from '../../sim/domain/units.ts';
 import type { Gate } from '../../sim/domain/work.ts';
 import type { LiveClock } from '../clock.ts';
 import type { CallContent } from '../content.ts';
-import type { Happening, ProcessRecord, ReplicaSnapshot, RestoredReplica } from '../happening.ts';
+import type {
+	CarriedCall,
+	Happening,
+	ProcessRecord,
+	ReplicaSnapshot,
+	RestoredReplica,
+} from '../happening.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalEntry } from '../journal/records.ts';
-import type { MakespanBound } from './run-log.ts';
 
 /** What carries a live run's orders out. */
 export interface LiveHands extends Executor {
 	/** Takes over replicas and calls from a controller that is gone, before anything else is ordered. */
-	restore(replicas: readonly RestoredReplica[]): void;
+	restore(replicas: readonly RestoredReplica[], parked: ReadonlyMap<CallId, CarriedCall>): void;
 	snapshot(): readonly ReplicaSnapshot[];
 	/** Ends everything that runs; resolves when it is gone. */
 	close(): Promise<void>;

@@ -1,22 +1,19 @@
 import {
-	type CallFinished,
+	type EndRecord,
+	type MakespanBound,
 	RUN_LOG_FORMAT,
 	type RunRecord,
 	type RunStarted,
 } from '../../sim/domain/run-log.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
-import { type TimeUs, usFromSeconds } from '../../sim/domain/units.ts';
-
-/** Lower bound on the makespan, in seconds, for the calls that a run made. */
-export type MakespanBound = (calls: readonly CallFinished[]) => number;
+import type { TimeUs } from '../../sim/domain/units.ts';
 
 /** Hands the records of a run log on and keeps what its last record needs. */
 export class RunLog {
 	failedCalls = 0;
 	private readonly onRecord: (record: RunRecord) => void;
 	private readonly bound: MakespanBound | undefined;
-	private readonly finished: CallFinished[] = [];
-	private cancelledCalls = 0;
+	private readonly ended: EndRecord[] = [];
 	private lastRecordUs: TimeUs = 0;
 
 	constructor(onRecord: (record: RunRecord) => void, bound: MakespanBound | undefined) {
@@ -26,9 +23,8 @@ export class RunLog {
 
 	write(record: RunRecord): void {
 		this.lastRecordUs = record.timeUs;
-		if (record.type === 'call-finished') this.finished.push(record);
+		if (record.type === 'call-finished' || record.type === 'query-settled') this.ended.push(record);
 		else if (record.type === 'call-failed') this.failedCalls++;
-		else if (record.type === 'call-cancelled') this.cancelledCalls++;
 		this.onRecord(record);
 	}
 
@@ -38,11 +34,13 @@ export class RunLog {
 	 * @returns the end of the run
 	 */
 	end(status: 'complete' | 'interrupted', endUs: TimeUs = this.lastRecordUs): TimeUs {
-		// Calls that were given up took time that no bound on the finished ones accounts for.
-		const boundHolds = status === 'complete' && this.cancelledCalls === 0;
-		const bound = boundHolds ? this.bound : undefined;
-		const lowerBoundUs = bound === undefined ? null : usFromSeconds(bound(this.finished));
-		this.onRecord({ type: 'run-ended', timeUs: endUs, status, lowerBoundUs });
+		const bound = status === 'complete' ? this.bound : undefined;
+		this.onRecord({
+			type: 'run-ended',
+			timeUs: endUs,
+			status,
+			...(bound === undefined ? { lowerBoundUs: null } : bound(this.ended)),
+		});
 		return endUs;
 	}
 }
@@ -50,7 +48,7 @@ export class RunLog {
 /** First record of a live run. What executed the engines stands where a simulation names the execution of its engine model. */
 export function liveRunStarted(
 	setup: Setup,
-	names: Pick<RunStarted, 'version' | 'scheduler' | 'gate' | 'engineMode'>,
+	names: Pick<RunStarted, 'version' | 'scheduler' | 'gate' | 'engineMode' | 'knowsLengths' | 'gateEvidence'>,
 ): RunStarted {
 	return {
 		type: 'run-started',
@@ -66,5 +64,7 @@ export function liveRunStarted(
 		gpus: setup.cluster.gpus.map(({ id, type, host }) => ({ gpu: id, type, host })),
 		models: setup.models.map(({ id, modelClass }) => ({ model: id, modelClass })),
 		queryCount: setup.queries.length,
+		...(names.knowsLengths && { knowsLengths: true }),
+		...(names.gateEvidence && { gateEvidence: names.gateEvidence }),
 	};
 }

@@ -1,1 +1,2 @@
 export { createGate, gateNames } from './gates.ts';
+export { createSetupGate } from './setup-gate.ts';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { RunRecord } from '../domain/run-log.ts';
-import { type ReplayError, replayError, replaySetup } from '../study/replay-run.ts';
+import { type CallDecisions, type ReplayError, replayError, replaySetup } from '../study/replay-run.ts';
 import { columns } from './columns.ts';
 import { executeRun } from './execute-run.ts';
 import type { Io } from './io.ts';
@@ -54,7 +54,7 @@ export async function calibrateRun(folder: string, name: string, io: Io): Promis
 			records: replay.records,
 			world: 'simulated',
 		},
-		unmatchedCalls: endedCalls(records) + endedCalls(replay.records) - 2 * error.calls,
+		unmatchedCalls: endedCalls(records) + endedCalls(replay.records) - 2 * error.finishedInBoth,
 	};
 }
 
@@ -84,9 +84,17 @@ export function replayText(runs: readonly ReplayedRun[]): string {
 		String(error.preemptions.measured),
 		String(error.preemptions.simulated),
 	]);
+	const decided = runs.filter(({ error }) =>
+		Object.values(error.decided).some(({ moves, cut, cancelled }) => moves + cut + cancelled > 0),
+	);
 	const unmatched = runs.filter(({ unmatchedCalls }) => unmatchedCalls > 0);
 	return `${[
 		...columns([head, ...lines], 1),
+		...decided.map(({ error: { name, decided: by, finishedInBoth, calls } }) => {
+			const pair = (key: keyof CallDecisions): string =>
+				`${by.measured[key]} (simulated: ${by.simulated[key]})`;
+			return `${name}: moves ${pair('moves')}, calls cut ${pair('cut')}, cancelled ${pair('cancelled')}; the scheduler decided anew, and ${finishedInBoth - calls} calls that moved, or were cut in one only, are not in the means`;
+		}),
 		...unmatched.map(
 			({ error, unmatchedCalls }) =>
 				`${error.name}: ${unmatchedCalls} calls ended in one of the two only; the means are over the others`,

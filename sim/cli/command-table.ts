@@ -23,6 +23,8 @@ export const commandWords = (command: Command): string[] =>
 const value = (description: string): Options => ({ type: 'string', requiresArg: true, description });
 const flag = (description: string): Options => ({ type: 'boolean', description });
 
+const audit = value('share of skipped queries that go to the aggregator all the same, to watch for drift');
+
 const experiment = { name: 'experiment', summary: 'a YAML file, or the name of a bundled one (mosaic list)' };
 
 export const globalOptions: Readonly<Record<string, Options>> = {
@@ -41,6 +43,7 @@ export const commands: readonly Command[] = [
 		options: {
 			scheduler: value('who decides which model runs where (mosaic list)'),
 			gate: value('when answers agree enough to skip the aggregator (mosaic list)'),
+			audit,
 		},
 		load: async () =>
 			(await lazy(() => import('./commands/simulate.ts'), 'commands/simulate.ts')).simulateCommand,
@@ -52,6 +55,10 @@ export const commands: readonly Command[] = [
 		options: {
 			schedulers: value('names separated by commas'),
 			gates: value('names separated by commas'),
+			audit,
+			ablation: flag(
+				'adaptive with all its ideas, without each, with each alone and without any; 10 seeds and gate majority, unless said otherwise',
+			),
 			seeds: value('how many seeds, paired across schedulers'),
 			baseline: value('SCHEDULER or SCHEDULER/GATE that the others are measured against'),
 		},
@@ -65,6 +72,7 @@ export const commands: readonly Command[] = [
 		options: {
 			scheduler: value('who decides which model runs where (mosaic list)'),
 			gate: value('when answers agree enough to skip the aggregator (mosaic list)'),
+			audit,
 			backend: value('emulator (default), vllm or endpoint'),
 			speed: value('emulator only: so many times faster than real time'),
 			resume: value('folder of a live run that was interrupted or killed: go on with it'),
@@ -146,7 +154,7 @@ export const commands: readonly Command[] = [
 	{
 		usage: 'schema',
 		summary: 'JSON Schema of the experiment file, for editors',
-		options: { of: value('experiment (the default), profile, or question: which kind of file') },
+		options: { of: value('experiment (the default), profile, question, or calibration: which kind of file') },
 		load: async () => (await lazy(() => import('./commands/schema.ts'), 'commands/schema.ts')).schemaCommand,
 	},
 	{

@@ -6,7 +6,7 @@ import { shellLine, simulateWords } from './simulate-words.ts';
 
 /** README.md of a comparison's folder: what is where, and how to get what is not kept. */
 export function comparisonReadme(request: CompareRequest & { readonly folder: string }): string {
-	const { experiment, schedulers, gates, seeds, firstSeed, folder } = request;
+	const { experiment, schedulers, gates, seeds, firstSeed, folder, written } = request;
 	const jobs = compareJobs(request);
 	const first = jobs[0];
 	const other = jobs.find(({ detail }) => detail === 'summary');
@@ -20,11 +20,11 @@ export function comparisonReadme(request: CompareRequest & { readonly folder: st
 		'- `experiment.yaml`: the experiment as resolved',
 		'- `runs/SCHEDULER--GATE/seedN/`: the single runs',
 		'',
-		`The runs of seed ${firstSeed} are whole run folders, such as \`${where}\`.`,
+		`The runs of seed ${firstSeed}${written === undefined ? '' : ` with ${written.join(' and ')}`} are whole run folders, such as \`${where}\`.`,
 		...(other === undefined
 			? []
 			: [
-					'Of the other seeds `summary.json` and `plan.json` are kept; the rest can be made again at any time, byte for byte:',
+					'Of the others `summary.json` and `plan.json` are kept; the rest can be made again at any time, byte for byte:',
 					'',
 					`    mosaic ${shellLine(simulateWords(other))}`,
 				]),

@@ -1,11 +1,11 @@
-import { lowerBoundSeconds } from '../../solver/bounds.ts';
 import type { Plan } from '../domain/plan.ts';
-import type { CallFinished, RunRecord } from '../domain/run-log.ts';
+import type { RunRecord } from '../domain/run-log.ts';
 import type { Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { Gate } from '../domain/work.ts';
 import { type Summary, summarize } from '../report/summary.ts';
 import { simulate } from '../run/simulate.ts';
+import { boundOnTruth } from './run-bound.ts';
 import { timed } from './timed-scheduler.ts';
 
 export interface RunRequest {
@@ -32,9 +32,7 @@ export interface ExecutedRun {
 /** Simulates one run and keeps its log in memory. An interruption is a result too: the log then ends with a record that says so. */
 export async function executeRun(request: RunRequest): Promise<ExecutedRun> {
 	const { setup, gate, version, signal, onProgress } = request;
-	const { cluster, profiles } = setup;
-	const bound = (calls: readonly CallFinished[]): number =>
-		lowerBoundSeconds({ cluster, profiles, calls }).seconds;
+	const bound = boundOnTruth(request);
 	const { scheduler, measuredSolveSeconds } = timed(request.scheduler, request.clockSeconds, signal);
 	const records: RunRecord[] = [];
 	const onRecord = (record: RunRecord): void => {

@@ -26,13 +26,16 @@ export interface TextSink {
 /** The world of a real process: Ctrl-C, or a terminal that is closed, aborts once, and the second one ends the process at once. */
 export function processIo(): Io {
 	const controller = new AbortController();
+	const stderr = chatter(process.stderr);
 	for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 		process.on(name, () => {
-			if (controller.signal.aborted) process.exit(130);
+			if (controller.signal.aborted) {
+				stderr.write('mosaic: interrupted again; ended at once\n');
+				process.exit(EXIT.interrupted);
+			}
 			controller.abort();
 		});
 	}
-	const stderr = chatter(process.stderr);
 	return {
 		stdout: results(process.stdout, stderr),
 		stderr,

@@ -5,6 +5,7 @@ import { takeRun } from '../../live/journal/lock.ts';
 import { JOURNAL_FILE, JOURNAL_FORMAT, type JournalHeader } from '../../live/journal/records.ts';
 import { setupHash } from '../../live/journal/setup-hash.ts';
 import type { Arguments } from './arguments.ts';
+import { setsWithAudit } from './gate-options.ts';
 import type { Io } from './io.ts';
 import type { LiveJob } from './live-execute.ts';
 import type { LiveOptions } from './live-options.ts';
@@ -49,7 +50,7 @@ export function beginLive(loaded: LoadedSetup, options: LiveOptions, args: Argum
 		gate: gate.name,
 		seed: setup.seed,
 		...options,
-		sets: args.sets(),
+		sets: setsWithAudit(args),
 	};
 	const openNew: LiveJob['openJournal'] = () => {
 		const journal = openJournal(path.join(folder.path, JOURNAL_FILE));

@@ -1,6 +1,7 @@
-import type { ServerCommand } from '../../live/backend.ts';
+import type { Backend, ServerCommand } from '../../live/backend.ts';
 import { commandText } from '../../live/backends/command-text.ts';
-import { type BackendOptions, createBackend } from '../../live/backends/index.ts';
+import { createBackend } from '../../live/backends/index.ts';
+import { withoutSleep } from '../../live/backends/without-sleep.ts';
 import type { ReplicaStart } from '../core/executor.ts';
 import { present } from '../domain/errors.ts';
 import { replicaId } from '../domain/ids.ts';
@@ -36,10 +37,11 @@ export async function dryRun(
 	logFolder: string,
 	io: Io,
 ): Promise<DryRun> {
-	const { plan, document } = await makePlan(loaded, io);
-	const { backend, speed } = options;
-	const servers = plannedServers(loaded.setup, plan, backend, { environment: io.env, speed, logFolder });
-	return { ...document, backend, servers };
+	const { backend: name, speed } = options;
+	const backend = createBackend(name, loaded.setup, { environment: io.env, speed, logFolder });
+	const setup = withoutSleep(loaded.setup, backend);
+	const { plan, document } = await makePlan({ ...loaded, setup }, io);
+	return { ...document, backend: name, servers: plannedServers(setup, plan, backend) };
 }
 
 export function dryRunText(dry: DryRun): string {
@@ -50,13 +52,7 @@ export function dryRunText(dry: DryRun): string {
 	return [planDescription(dry), `servers, backend ${dry.backend}:`, '', ...servers, ''].join('\n');
 }
 
-function plannedServers(
-	setup: Setup,
-	plan: Plan,
-	name: LiveOptions['backend'],
-	options: BackendOptions,
-): PlannedServer[] {
-	const backend = createBackend(name, setup, options);
+function plannedServers(setup: Setup, plan: Plan, backend: Backend): PlannedServer[] {
 	return plan.sessions.map(({ gpus, model }, index) => {
 		const there = setup.cluster.gpus.filter(({ id }) => gpus.includes(id));
 		const start: ReplicaStart = {

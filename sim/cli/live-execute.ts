@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { createBackend } from '../../live/backends/index.ts';
+import { withoutSleep } from '../../live/backends/without-sleep.ts';
 import { startClock } from '../../live/clock.ts';
 import { createContent } from '../../live/content/create-content.ts';
 import { createLiveJudge } from '../../live/content/judge.ts';
@@ -11,7 +12,6 @@ import { thisController } from '../../live/journal/lock.ts';
 import type { JournalEntry } from '../../live/journal/records.ts';
 import { registerRun } from '../../live/process/registry.ts';
 import { LiveRun } from '../../live/run/live-run.ts';
-import { lowerBoundSeconds } from '../../solver/bounds.ts';
 import type { CallFinished, RunRecord } from '../domain/run-log.ts';
 import { usFromSeconds } from '../domain/units.ts';
 import { createEngine } from '../engine/index.ts';
@@ -26,6 +26,7 @@ import { answerLine } from './live-answers.ts';
 import type { LiveOptions } from './live-options.ts';
 import { LiveWatch } from './live-watch.ts';
 import type { LoadedSetup } from './load-setup.ts';
+import { boundOnObserved, boundOnTruth } from './run-bound.ts';
 import type { RunFolder } from './run-folder.ts';
 import { timed } from './timed-scheduler.ts';
 import { programVersion } from './version.ts';
@@ -75,23 +76,23 @@ export async function executeLive(
 }
 
 async function carryOut(
-	{ loaded, folder, runId, backend: backendName, speed, openJournal }: LiveJob,
+	{ loaded: asked, folder, runId, backend: backendName, speed, openJournal }: LiveJob,
 	args: Arguments,
 	io: Io,
 	keepRecord: (record: RunRecord) => void,
 	onBegin: () => void,
 ): Promise<ExecutedRun> {
-	const { setup } = loaded;
 	const logFolder = path.join(folder.path, 'logs');
 	mkdirSync(logFolder, { recursive: true });
-	const backend = createBackend(backendName, setup, { environment: io.env, speed, logFolder });
+	const backend = createBackend(backendName, asked.setup, { environment: io.env, speed, logFolder });
+	const loaded = { ...asked, setup: withoutSleep(asked.setup, backend) };
+	const { setup } = loaded;
 	await backend.check();
 	const { journal, past } = openJournal();
 	onBegin();
 
 	const forecaster = createForecaster(setup, (config, step) => createEngine(setup.engineMode, config, step));
 	const content = createContent(setup, backend);
-	const { cluster, profiles } = setup;
 	const watch = new LiveWatch({ setup, forecaster, speed, args, io });
 	const answers = setup.questions === null ? null : folder.openLines('answers.jsonl');
 	const records: RunRecord[] = [];
@@ -134,7 +135,7 @@ async function carryOut(
 			if (!isPast) watch.happening(happening);
 		},
 		onProcess: (record) => watch.process(record),
-		bound: (calls) => lowerBoundSeconds({ cluster, profiles, calls }).seconds,
+		bound: setup.questions === null ? boundOnTruth(loaded) : boundOnObserved(loaded),
 		signal: io.signal,
 	});
 	watch.start(() => run.progress());

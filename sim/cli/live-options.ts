@@ -19,7 +19,7 @@ export function liveOptions(args: Arguments): LiveOptions {
 }
 
 /** Options that a resumed run has from its journal. */
-const FIXED_BY_THE_RUN = ['scheduler', 'gate', 'seed', 'backend', 'speed', 'out', 'set'];
+const FIXED_BY_THE_RUN = ['scheduler', 'gate', 'audit', 'seed', 'backend', 'speed', 'out', 'set'];
 
 /** @throws UsageError E_RESUME_OPTION when an option comes with --resume that the run decides */
 export function checkResumeOptions(args: Arguments): void {

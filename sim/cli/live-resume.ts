@@ -4,7 +4,7 @@ import { openJournal } from '../../live/journal/journal.ts';
 import { takeRun } from '../../live/journal/lock.ts';
 import { type ReadJournal, readJournal, repairJournal } from '../../live/journal/read-journal.ts';
 import { JOURNAL_FILE, type JournalEntry, type JournalHeader } from '../../live/journal/records.ts';
-import { setupHash } from '../../live/journal/setup-hash.ts';
+import { sameResolved, setupHash } from '../../live/journal/setup-hash.ts';
 import { endLeftovers, type RecordedProcess } from '../../live/process/leftovers.ts';
 import { UsageError } from '../domain/errors.ts';
 import type { Arguments } from './arguments.ts';
@@ -41,6 +41,7 @@ export async function resumeLive(name: string, args: Arguments, io: Io): Promise
 		checkNamedExperiment(name, read.header, args, io);
 		if (isOver(read) && readStatus(folder)?.state === 'complete') {
 			release();
+			remarkChange(name, folder, read.header, args, io);
 			return { kind: 'complete', folder };
 		}
 		const loaded = ownExperiment(name, folder, read.header, io);
@@ -86,12 +87,26 @@ function ownExperiment(name: string, folder: string, header: JournalHeader, io: 
 		{ experiment: path.relative(process.cwd(), path.join(folder, 'experiment.yaml')), sets: [] },
 		io.clockSeconds,
 	);
-	if (setupHash(loaded.setup) !== header.setupHash)
-		throw new UsageError(
-			'E_OTHER_EXPERIMENT',
-			`${path.join(name, 'experiment.yaml')}: expected the experiment that ${JOURNAL_FILE} belongs to (${aboutRun(header)}), got one that was changed`,
-		);
-	return loaded;
+	const { resolved, inputs } = loaded.setup;
+	if (setupHash(loaded.setup) === header.setupHash) return loaded;
+	// Of the files beside it the journal knows one sum only, together with the experiment's.
+	const [what, changed] = sameResolved(resolved, header.resolved)
+		? [inputs.map((input) => path.join(name, input.name)).join(', '), inputs.length === 1 ? 'file' : 'files']
+		: [path.join(name, 'experiment.yaml'), 'experiment'];
+	throw new UsageError(
+		'E_OTHER_EXPERIMENT',
+		`${what}: expected the ${changed} that ${JOURNAL_FILE} belongs to (${aboutRun(header)}), got one that was changed`,
+	);
+}
+
+/** Results of a run that is over stay what they are, whatever has become of its experiment. */
+function remarkChange(name: string, folder: string, header: JournalHeader, args: Arguments, io: Io): void {
+	try {
+		ownExperiment(name, folder, header, io);
+	} catch (error) {
+		if (!(error instanceof UsageError)) throw error;
+		remark(`${error.message}; the results are those of the run as it was`, args, io);
+	}
 }
 
 /** An experiment typed with --resume must be that of the run. */

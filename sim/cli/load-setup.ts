@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { createScheduler, schedulerNames } from '../../solver/index.ts';
+import type { TrueOutputTokens } from '../../solver/deps.ts';
+import { baseName, createScheduler, knowsLengths, schedulerNames } from '../../solver/index.ts';
 import { didYouMean, experimentNames, loadExperiment, locateField } from '../../traces/index.ts';
-import { createGate, gateNames } from '../aggregate/index.ts';
+import { createSetupGate, gateNames } from '../aggregate/index.ts';
 import { UsageError } from '../domain/errors.ts';
 import type { Problem, Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
@@ -32,7 +33,7 @@ export interface LoadedSetup {
 export function loadSetup(request: SetupRequest, clockSeconds: () => number): LoadedSetup {
 	const { experiment, sets, seed, scheduler, gate } = request;
 	// Flags first: a mistake in one is quicker to see than a workload is to generate.
-	if (scheduler !== undefined) checkName('scheduler', scheduler, schedulerNames);
+	if (scheduler !== undefined) checkScheduler(scheduler);
 	if (gate !== undefined) checkName('gate', gate, gateNames);
 	const setup = loadExperiment(experiment, {
 		sets,
@@ -41,18 +42,26 @@ export function loadSetup(request: SetupRequest, clockSeconds: () => number): Lo
 		...(gate !== undefined && { gate }),
 	});
 	// The flags are right, so a wrong name is the file's, or that of a --set.
-	checkField(request, 'scheduler', setup.scheduler, schedulerNames);
+	checkField(request, 'scheduler', baseName(setup.scheduler), schedulerNames);
 	checkField(request, 'gate', setup.gate, gateNames);
 	try {
 		for (const { engine } of setup.profiles) checkEngineConfig(engine);
 	} catch (error) {
 		throw placedError(error, experiment, sets);
 	}
+	const lengths = knowsLengths(setup.scheduler) ? { trueOutputTokens: trueOutputTokens(setup) } : {};
+	const policy = createScheduler(setup.scheduler, { clockSeconds, ...lengths });
 	return {
 		setup,
-		scheduler: withPlaces(createScheduler(setup.scheduler, { clockSeconds }), request),
-		gate: createGate(setup.gate),
+		scheduler: withPlaces(policy, request),
+		gate: createSetupGate(setup, policy.takesCuts ?? false),
 	};
+}
+
+/** @throws UsageError E_UNKNOWN_SCHEDULER, E_UNKNOWN_SWITCH */
+export function checkScheduler(name: string): void {
+	checkName('scheduler', baseName(name), schedulerNames);
+	createScheduler(name, { clockSeconds: () => 0 });
 }
 
 /** traces/ knows neither schedulers nor gates; the place in the file is said all the same. */
@@ -63,7 +72,7 @@ function checkField(
 	known: readonly string[],
 ): void {
 	if (known.includes(name)) return;
-	const place = locateField(experiment, { sets }, [field]);
+	const place = locateField(experiment, { sets }, field === 'gate' ? ['gate', 'name'] : [field]);
 	throw new UsageError(
 		`E_UNKNOWN_${field.toUpperCase()}`,
 		`${place} ${field}: expected one of ${known.join(', ')}, got '${name}'${didYouMean(name, known)}`,
@@ -73,6 +82,8 @@ function checkField(
 /** The scheduler, except that what it refuses in planning says where in the experiment. */
 const withPlaces = (scheduler: Scheduler, { experiment, sets }: SetupRequest): Scheduler => ({
 	name: scheduler.name,
+	...(scheduler.takesCuts && { takesCuts: true }),
+	...(scheduler.knowsLengths && { knowsLengths: true }),
 	decide: (view) => scheduler.decide(view),
 	async plan(problem: Problem) {
 		try {
@@ -82,6 +93,12 @@ const withPlaces = (scheduler: Scheduler, { experiment, sets }: SetupRequest): S
 		}
 	},
 });
+
+/** What the oracle is told, and nobody else. */
+const trueOutputTokens =
+	({ truth }: Setup): TrueOutputTokens =>
+	({ id, query, role }) =>
+		role === 'expert' ? truth.call(id).outputTokens : truth.query(query).aggregatorOutputTokens;
 
 /** The path from where this process stands; a bundled name, and what does not exist, stays as it was typed. */
 export function experimentReference(typed: string, cwd: string): string {

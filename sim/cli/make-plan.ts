@@ -1,3 +1,4 @@
+import { expectedBoundSeconds } from '../../solver/expected-bound.ts';
 import { createProblem } from '../core/problem.ts';
 import type { Plan } from '../domain/plan.ts';
 import { createEngine } from '../engine/index.ts';
@@ -12,14 +13,16 @@ import { timed } from './timed-scheduler.ts';
 
 /** The plan of a whole experiment, without running it. @throws Interrupted */
 export async function makePlan(
-	{ setup, scheduler }: Pick<LoadedSetup, 'setup' | 'scheduler'>,
+	{ setup, scheduler, gate }: LoadedSetup,
 	io: Io,
 ): Promise<{ readonly plan: Plan; readonly document: PlanDocument }> {
 	const forecaster = createForecaster(setup, (config, step) => createEngine(setup.engineMode, config, step));
 	const planner = timed(scheduler, io.clockSeconds, io.signal);
 	try {
-		const plan = await planner.scheduler.plan(createProblem(setup, forecaster));
-		return { plan, document: planDocument(plan, planner.measuredSolveSeconds()) };
+		const problem = createProblem(setup, gate, forecaster);
+		const plan = await planner.scheduler.plan(problem);
+		const document = planDocument(plan, planner.measuredSolveSeconds());
+		return { plan, document: { ...document, expectedBoundSeconds: expectedBoundSeconds(problem) } };
 	} catch (error) {
 		if (io.signal.aborted && error === io.signal.reason) throw new Interrupted('interrupted while planning');
 		throw error;
@@ -42,6 +45,12 @@ export function planDescription(plan: PlanDocument): string {
 		`solved in ${plan.measuredSolveSeconds.toFixed(2)} s; the run is charged ${plan.solveSeconds.toFixed(2)} s`,
 		'',
 		...sessions,
+		...(plan.expectedBoundSeconds === undefined
+			? []
+			: [
+					'',
+					`all calls that are expected keep the GPUs busy for at least ${plan.expectedBoundSeconds.toFixed(1)} s, loads included`,
+				]),
 		'',
 	].join('\n');
 }

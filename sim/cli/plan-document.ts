@@ -11,6 +11,8 @@ export interface PlanDocument extends PlanEvidence {
 	/** One per planned engine session, in plan order. */
 	readonly replicas: readonly PlannedReplica[];
 	readonly details: Plan['details'];
+	/** How long the expected calls keep all GPUs busy at least: of `plan` only. */
+	readonly expectedBoundSeconds?: number;
 }
 
 export interface PlannedReplica {

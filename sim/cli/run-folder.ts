@@ -44,7 +44,7 @@ export function createRunFolder(request: RunFolderRequest): RunFolder {
 	try {
 		const folder =
 			request.out === undefined
-				? makeFreshFolder(request.runsFolder, request.defaultName, made)
+				? makeFreshFolder(request.runsFolder, portable(request.defaultName), made)
 				: makeNamedFolder(request.out, made);
 		return openFolder(folder, request, made);
 	} catch (error) {
@@ -72,6 +72,9 @@ export function shownPath(file: string, cwd: string): string {
 	const relative = path.relative(cwd, file);
 	return relative.startsWith('..') ? file : relative;
 }
+
+/** Without what some file system refuses in names: a scheduler may be called `adaptive:all-cuts`. */
+const portable = (name: string): string => name.replaceAll(/[<>:"|?*]/g, '_');
 
 function makeFreshFolder(runsFolder: string, name: string, made: string[]): string {
 	const parent = path.resolve(runsFolder);

@@ -1,8 +1,14 @@
 import type { QueryId } from '../domain/ids.ts';
 import type { RunRecord } from '../domain/run-log.ts';
 import type { TimeUs } from '../domain/units.ts';
-import { type ComparisonRow, compareSummaries, rowKey } from '../report/comparison.ts';
-import { idlePercent, type Summary } from '../report/summary.ts';
+import {
+	type ComparisonRow,
+	compareSummaries,
+	KNOWS_LENGTHS_NOTE,
+	rowKey,
+	shownScheduler,
+} from '../report/comparison.ts';
+import { idlePercent, type Summary, timesBound } from '../report/summary.ts';
 import { columns } from './columns.ts';
 import type { LoadedRun } from './load-run.ts';
 import { signedPercent } from './percent.ts';
@@ -40,6 +46,12 @@ interface Figure {
 const FIGURES: readonly Figure[] = [
 	{ key: 'makespanSeconds', title: 'makespan s', digits: 1, of: (run) => run.makespanSeconds },
 	{ key: 'lowerBoundSeconds', title: 'lower bound s', digits: 1, of: (run) => run.lowerBoundSeconds },
+	{
+		key: 'timesBound',
+		title: 'makespan / bound',
+		digits: 2,
+		of: (run) => timesBound(run.makespanSeconds, run.lowerBoundSeconds),
+	},
 	{ key: 'expertSeconds', title: 'expert stage s', digits: 1, of: (run) => run.stages.expert.seconds },
 	{
 		key: 'aggregatorSeconds',
@@ -90,7 +102,7 @@ export function sideBySideTable(runs: readonly [LoadedRun, ...LoadedRun[]]): str
 	const head = [
 		['', ...runs.map((_, index) => letter(index))],
 		['experiment', ...rows.map(({ experiment, seed }) => `${experiment}, seed ${seed}`)],
-		['scheduler / gate', ...rows.map(({ scheduler, gate }) => `${scheduler} / ${gate}`)],
+		['scheduler / gate', ...rows.map((row) => `${shownScheduler(row)} / ${row.gate}`)],
 		['world', ...rows.map(({ world }) => world ?? '-')],
 		['status', ...rows.map(({ status }) => status)],
 	];
@@ -100,7 +112,8 @@ export function sideBySideTable(runs: readonly [LoadedRun, ...LoadedRun[]]): str
 		incomparable === null ? [] : [`${letter(index)}: ${incomparable}`],
 	);
 	const remark = reasons.length === 0 ? [] : ['', `no differences for ${reasons.join('; ')}`];
-	return [...legend, '', ...table, ...remark].join('\n');
+	const note = rows.some(({ knowsLengths }) => knowsLengths) ? ['', KNOWS_LENGTHS_NOTE] : [];
+	return [...legend, '', ...table, ...remark, ...note].join('\n');
 }
 
 function sideBySideRow(run: LoadedRun, first: LoadedRun): SideBySideRow {

@@ -16,6 +16,8 @@ export function timed(scheduler: Scheduler, clockSeconds: () => number, signal: 
 	return {
 		scheduler: {
 			name: scheduler.name,
+			...(scheduler.takesCuts && { takesCuts: true }),
+			...(scheduler.knowsLengths && { knowsLengths: true }),
 			decide: (view) => scheduler.decide(view),
 			async plan(problem): Promise<Plan> {
 				const start = clockSeconds();

@@ -34,6 +34,7 @@ export function callEndRecord(
 				cachedPromptTokens: done.cachedPromptTokens,
 				recomputedTokens: done.recomputedTokens,
 				preemptions: done.preemptions,
+				...(done.migrations && { migrations: done.migrations }),
 				finishReason: outcome.finishReason,
 				startedUs: done.startedUs,
 				firstTokenUs: done.firstTokenUs,

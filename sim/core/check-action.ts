@@ -24,6 +24,15 @@ export function actionFault(
 			return replicaFault(state, action, ['loading', 'awake', 'asleep-1', 'asleep-2', 'waking'], true);
 		case 'dispatch':
 			return dispatchFault(state, action);
+		case 'migrate':
+			return migrateFault(state, action);
+		case 'park': {
+			const record = state.calls.get(action.call);
+			if (record === undefined) return `call ${action.call} is unknown`;
+			return record.state === 'dispatched'
+				? null
+				: `call ${action.call} is ${record.state}, so it cannot be parked`;
+		}
 		case 'cancel': {
 			const record = state.calls.get(action.call);
 			if (record === undefined) return `call ${action.call} is unknown`;
@@ -35,7 +44,7 @@ export function actionFault(
 			const record = state.queries.get(action.query);
 			if (record === undefined) return `query ${action.query} is unknown`;
 			if (record.settled) return `query ${action.query} is settled already`;
-			return record.decision.verdict === 'accept'
+			return record.decision.verdict === 'accept' || state.foreseen.has(action.query)
 				? null
 				: `the gate has not accepted the vote of query ${action.query} (verdict: ${record.decision.verdict})`;
 		}
@@ -82,6 +91,22 @@ function dispatchFault(state: ClusterState, action: Extract<Action, { type: 'dis
 	if (replica === undefined) return `replica ${action.replica} is unknown`;
 	if (replica.state !== 'awake')
 		return `replica ${action.replica} is ${replica.state}, so call ${action.call} cannot go there`;
+	if (replica.model !== record.call.model)
+		return `call ${action.call} needs model ${record.call.model}, replica ${action.replica} runs ${replica.model}`;
+	if (action.maxOutputTokens !== undefined && !(action.maxOutputTokens >= 1))
+		return `call ${action.call} is to generate at most ${action.maxOutputTokens} tokens`;
+	return null;
+}
+
+function migrateFault(state: ClusterState, action: Extract<Action, { type: 'migrate' }>): string | null {
+	const record = state.calls.get(action.call);
+	if (record === undefined) return `call ${action.call} is unknown`;
+	if (record.state !== 'dispatched') return `call ${action.call} is ${record.state}, so it cannot move`;
+	if (record.replica === action.replica) return `call ${action.call} is on replica ${action.replica} already`;
+	const replica = state.replicas.get(action.replica);
+	if (replica === undefined) return `replica ${action.replica} is unknown`;
+	if (replica.state !== 'awake')
+		return `replica ${action.replica} is ${replica.state}, so call ${action.call} cannot move there`;
 	if (replica.model !== record.call.model)
 		return `call ${action.call} needs model ${record.call.model}, replica ${action.replica} runs ${replica.model}`;
 	return null;

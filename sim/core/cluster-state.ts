@@ -3,7 +3,9 @@ import type { CallId, ModelId, QueryId, ReplicaId } from '../domain/ids.ts';
 import { aggregatorCallId, expertCallId } from '../domain/ids.ts';
 import type { Cluster, Model } from '../domain/model.ts';
 import type { CallState } from '../domain/scheduler.ts';
+import type { TimeUs } from '../domain/units.ts';
 import type { Answer, Call, GateDecision, Query } from '../domain/work.ts';
+import type { CallWork } from './executor.ts';
 import { Occupancy } from './occupancy.ts';
 import { PendingCalls } from './pending-calls.ts';
 import type { ReplicaRecord } from './replica-states.ts';
@@ -12,6 +14,12 @@ export interface CallRecord {
 	readonly call: Call;
 	state: CallState;
 	replica: ReplicaId | null;
+	/** When it went to its replica. */
+	dispatchedUs: TimeUs;
+	/** Tokens that it brought along when it moved there. */
+	carriedTokens: number;
+	/** Limit on its tokens, as dispatched. */
+	limitTokens: number;
 }
 
 export interface QueryRecord {
@@ -26,6 +34,9 @@ export interface QueryRecord {
 	settled: boolean;
 }
 
+/** Of the latest call in the mean of a replica's pace. */
+const PACE_WEIGHT = 0.1;
+
 /** What is known of the cluster and the work at one moment: facts that have happened, never what is still to come. */
 export class ClusterState {
 	readonly cluster: Cluster;
@@ -36,6 +47,8 @@ export class ClusterState {
 	readonly pending = new PendingCalls();
 	/** Queries whose vote may be accepted, in the order in which they became so. */
 	readonly acceptable = new Set<QueryId>();
+	/** Queries whose verdict is open and whose vote is certain all the same, with its answer. */
+	readonly foreseen = new Map<QueryId, string>();
 	openExpertCalls = 0;
 	openQueries = 0;
 	private readonly modelsById: ReadonlyMap<ModelId, Model>;
@@ -60,6 +73,42 @@ export class ClusterState {
 
 	query(id: QueryId): QueryRecord {
 		return present(this.queries.get(id), `query ${id}`);
+	}
+
+	/** Slots of a query that have ended. */
+	answersOf(id: QueryId): number {
+		return this.query(id).answers.reduce<number>((sum, answer) => (answer === undefined ? sum : sum + 1), 0);
+	}
+
+	enterReplica(record: CallRecord, id: ReplicaId, nowUs: TimeUs): void {
+		const replica = this.replica(id);
+		record.replica = id;
+		record.dispatchedUs = nowUs;
+		replica.openCalls++;
+		replica.open.add(record.call.id);
+		replica.dispatched[record.call.role]++;
+	}
+
+	/** Learns from a call that ended how long its replica takes from token to token. */
+	notePace(record: CallRecord, work: CallWork, nowUs: TimeUs): void {
+		const replica = record.replica === null ? undefined : this.replicas.get(record.replica);
+		const tokens = work.outputTokens - record.carriedTokens - 1;
+		if (replica === undefined || tokens < 1) return;
+		const tokenUs = (nowUs - work.firstTokenUs) / tokens;
+		if (tokenUs <= 0) return;
+		replica.tokenUs =
+			replica.tokenUs === null ? tokenUs : replica.tokenUs + PACE_WEIGHT * (tokenUs - replica.tokenUs);
+	}
+
+	/** @param served false when the replica gave it back, or gave it away */
+	leaveReplica(record: CallRecord, served: boolean): void {
+		const replica = this.replica(present(record.replica, `replica of call ${record.call.id}`));
+		replica.openCalls--;
+		replica.open.delete(record.call.id);
+		if (!served) {
+			replica.dispatched[record.call.role]--;
+			record.replica = null;
+		}
 	}
 
 	/** Adds a query that arrived and its expert calls, which may be dispatched from now on. */
@@ -109,7 +158,14 @@ export class ClusterState {
 	}
 
 	private addCall(call: Call): void {
-		this.calls.set(call.id, { call, state: 'pending', replica: null });
-		this.pending.add(call);
+		this.calls.set(call.id, {
+			call,
+			state: 'pending',
+			replica: null,
+			dispatchedUs: 0,
+			carriedTokens: 0,
+			limitTokens: call.maxOutputTokens,
+		});
+		this.pending.add(call, 0);
 	}
 }

@@ -1,3 +1,4 @@
+import { aggregatorPromptTokens } from '../domain/aggregator-prompt.ts';
 import { PolicyError, present } from '../domain/errors.ts';
 import type { CallId, QueryId, ReplicaId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
@@ -6,10 +7,9 @@ import type { Action, Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { Answer, CallOutcome, Gate, GateDecision, Query } from '../domain/work.ts';
-import { aggregatorPromptTokens } from './aggregator-prompt.ts';
 import { callEndRecord, cancelledWork } from './call-end-record.ts';
 import { actionFault } from './check-action.ts';
-import { ClusterState, type QueryRecord } from './cluster-state.ts';
+import { type CallRecord, ClusterState, type QueryRecord } from './cluster-state.ts';
 import type { CallWork, Executor, ExecutorEvent } from './executor.ts';
 import { ReplicaOrders } from './replica-orders.ts';
 import { createView } from './view.ts';
@@ -51,9 +51,10 @@ export class Controller {
 		this.replicas = new ReplicaOrders({ state: this.state, profiles: setup.profiles, executor, write });
 	}
 
-	setPlan(plan: Plan, nowUs: TimeUs): void {
+	setPlan(made: Plan, nowUs: TimeUs): void {
+		const plan = this.plan === null ? made : { ...made, revision: (this.plan.revision ?? 0) + 1 };
 		this.plan = plan;
-		const { details: _, ...logged } = plan;
+		const { details: _, memory: __, ...logged } = plan;
 		this.parts.write({ type: 'plan-made', timeUs: nowUs, plan: logged });
 	}
 
@@ -105,8 +106,12 @@ export class Controller {
 			case 'call-returned':
 				this.takeBack(event);
 				break;
+			case 'call-migrated':
+			case 'call-parked':
+				this.noteMove(event);
+				break;
 			case 'call-ended':
-				this.endCall(event.call, event.outcome, event.work, event.timeUs);
+				this.endCall(event.call, event.outcome, event.work, event.timeUs, event.replica);
 				break;
 		}
 	}
@@ -116,11 +121,11 @@ export class Controller {
 	 * @throws PolicyError on an action that is not allowed
 	 */
 	decide(nowUs: TimeUs): void {
-		const { scheduler, setup } = this.parts;
+		const { scheduler, setup, gate } = this.parts;
 		const plan = present(this.plan, 'plan');
 		do {
 			this.askAgain = false;
-			const view = createView(this.state, setup.profiles, nowUs, plan, this.allArrived);
+			const view = createView(this.state, setup.profiles, nowUs, plan, this.allArrived, gate);
 			for (const action of scheduler.decide(view)) {
 				const fault = actionFault(this.state, setup.profiles, action);
 				if (fault !== null) throw new PolicyError(scheduler.name, `${action.type}: ${fault}`);
@@ -144,26 +149,22 @@ export class Controller {
 			case 'wake':
 				this.replicas.wake(action.replica, nowUs);
 				break;
-			case 'dispatch': {
+			case 'dispatch':
+				this.dispatch(action, nowUs);
+				break;
+			case 'migrate': {
 				const record = this.state.call(action.call);
-				const replica = this.state.replica(action.replica);
-				record.state = 'dispatched';
-				record.replica = replica.id;
-				replica.openCalls++;
-				replica.dispatched[record.call.role]++;
-				this.state.pending.remove(record.call);
-				const { id, query, role, model, promptTokens } = record.call;
-				this.parts.write({
-					type: 'call-dispatched',
-					timeUs: nowUs,
-					call: id,
-					query,
-					role,
-					model,
-					replica: replica.id,
-					promptTokens,
-				});
-				executor.dispatch(record.call, replica.id);
+				this.state.leaveReplica(record, false);
+				this.state.enterReplica(record, action.replica, nowUs);
+				executor.migrate(action.call, action.replica);
+				break;
+			}
+			case 'park': {
+				const record = this.state.call(action.call);
+				this.state.leaveReplica(record, false);
+				record.state = 'pending';
+				this.state.pending.add(record.call, this.state.answersOf(record.call.query));
+				executor.park(action.call);
 				break;
 			}
 			case 'cancel': {
@@ -174,20 +175,54 @@ export class Controller {
 					executor.cancel(action.call);
 				} else {
 					// It ends here and now; no event will follow that would ask the scheduler what comes of it.
-					this.endCall(action.call, { kind: 'cancelled' }, null, nowUs);
+					this.endCall(action.call, { kind: 'cancelled' }, null, nowUs, null);
 					this.askAgain = true;
 				}
 				break;
 			}
 			case 'settle': {
 				const record = this.state.query(action.query);
-				this.settle(record, 'vote', record.decision.answer, nowUs);
+				const answer = this.state.foreseen.get(action.query) ?? record.decision.answer;
+				this.settle(record, 'vote', answer, nowUs);
 				break;
 			}
 			case 'replan':
 				this.parts.onReplan();
 				break;
 		}
+	}
+
+	private dispatch(action: Extract<Action, { type: 'dispatch' }>, nowUs: TimeUs): void {
+		const record = this.state.call(action.call);
+		const { id, query, role, model, promptTokens, maxOutputTokens } = record.call;
+		record.state = 'dispatched';
+		record.limitTokens = Math.min(maxOutputTokens, Math.floor(action.maxOutputTokens ?? maxOutputTokens));
+		this.state.pending.remove(record.call);
+		this.state.enterReplica(record, action.replica, nowUs);
+		const isCut = record.limitTokens < maxOutputTokens;
+		this.parts.write({
+			type: 'call-dispatched',
+			timeUs: nowUs,
+			call: id,
+			query,
+			role,
+			model,
+			replica: action.replica,
+			promptTokens,
+			...(isCut && { cutTokens: record.limitTokens }),
+		});
+		const call = isCut ? { ...record.call, maxOutputTokens: record.limitTokens } : record.call;
+		this.parts.executor.dispatch(call, action.replica);
+	}
+
+	private noteMove(event: Extract<ExecutorEvent, { kind: 'call-migrated' | 'call-parked' }>): void {
+		const { kind, timeUs, call, replica, outputTokens } = event;
+		const record = this.state.call(call);
+		const { query, role, model } = record.call;
+		record.carriedTokens = outputTokens;
+		const about = { timeUs, call, query, role, model, replica, outputTokens };
+		if (kind === 'call-parked') this.parts.write({ type: kind, ...about });
+		else this.parts.write({ type: kind, ...about, from: event.from });
 	}
 
 	/** What was on its way when its stop was ordered changes nothing any more: that it has stopped, or failed, comes next. */
@@ -205,16 +240,14 @@ export class Controller {
 	}: Extract<ExecutorEvent, { kind: 'call-returned' }>): void {
 		const record = this.state.call(id);
 		const { query, role, model } = record.call;
-		const replica = this.state.replica(replicaId);
 		if (record.state === 'cancelling') {
-			this.endCall(id, { kind: 'cancelled' }, cancelledWork(timeUs, outputTokens), timeUs);
+			this.endCall(id, { kind: 'cancelled' }, cancelledWork(timeUs, outputTokens), timeUs, replicaId);
 			return;
 		}
+		this.state.leaveReplica(record, false);
 		record.state = 'pending';
-		record.replica = null;
-		replica.openCalls--;
-		replica.dispatched[role]--;
-		this.state.pending.add(record.call);
+		record.carriedTokens = 0;
+		this.state.pending.add(record.call, this.state.answersOf(query));
 		this.parts.write({
 			type: 'call-returned',
 			timeUs,
@@ -228,20 +261,29 @@ export class Controller {
 		});
 	}
 
-	private endCall(id: CallId, outcome: CallOutcome, work: CallWork | null, nowUs: TimeUs): void {
+	/** @param servedBy the replica that it ended on; null when it was never dispatched */
+	private endCall(
+		id: CallId,
+		outcome: CallOutcome,
+		work: CallWork | null,
+		nowUs: TimeUs,
+		servedBy: ReplicaId | null,
+	): void {
 		const record = this.state.call(id);
-		const { call, replica: replicaOrNull } = record;
+		const { call } = record;
 		if (record.state === 'pending') this.state.pending.remove(call);
 		record.state = outcome.kind;
-		if (replicaOrNull !== null) this.state.replica(replicaOrNull).openCalls--;
-		this.parts.write(callEndRecord(call, replicaOrNull, outcome, work, nowUs));
+		if (work !== null) this.state.notePace(record, work, nowUs);
+		if (record.replica !== null) this.state.leaveReplica(record, true);
+		this.parts.write(callEndRecord(call, servedBy, outcome, work, nowUs));
 		const query = this.state.query(call.query);
 		const answer = outcome.kind === 'finished' ? outcome.answer : null;
 		if (call.role === 'aggregator') {
-			this.settle(query, outcome.kind === 'finished' ? 'aggregator' : 'failure', answer, nowUs);
+			this.endAggregation(record, query, outcome, nowUs);
 			return;
 		}
 		this.state.openExpertCalls--;
+		this.state.pending.answered(query.slotCalls);
 		query.answers[call.slotIndex] = answer;
 		query.answerTokens[call.slotIndex] = outcome.kind === 'finished' ? outcome.answerTokens : 0;
 		this.updateVerdict(query, nowUs);
@@ -251,10 +293,11 @@ export class Controller {
 	private updateVerdict(record: QueryRecord, nowUs: TimeUs): void {
 		if (record.settled || record.decision.verdict !== 'open') return;
 		const { gate, setup } = this.parts;
-		let decision: GateDecision = gate.decide(record.answers);
+		let decision: GateDecision = gate.decide(record.answers, record.query);
 		if (decision.verdict === 'aggregate' && setup.aggregator === null)
 			decision = { ...decision, verdict: 'accept' };
 		record.decision = decision;
+		this.foresee(record);
 		if (decision.verdict === 'accept') this.state.acceptable.add(record.query.id);
 		if (decision.verdict !== 'aggregate' || setup.aggregator === null) return;
 		const promptTokens = aggregatorPromptTokens(setup.aggregatorPrompt, record.query, record.answerTokens);
@@ -264,7 +307,35 @@ export class Controller {
 			timeUs: nowUs,
 			query: record.query.id,
 			call: call.id,
+			...(decision.audit && { audit: true }),
 		});
+	}
+
+	private foresee(record: QueryRecord): void {
+		const isOpen = record.decision.verdict === 'open';
+		const answer = isOpen ? this.parts.gate.foresee(record.answers, record.query) : undefined;
+		if (answer === undefined) this.state.foreseen.delete(record.query.id);
+		else this.state.foreseen.set(record.query.id, answer);
+	}
+
+	/** A cut aggregator has no answer; then the gate has the last word. */
+	private endAggregation(
+		{ call, limitTokens }: CallRecord,
+		record: QueryRecord,
+		outcome: CallOutcome,
+		nowUs: TimeUs,
+	): void {
+		if (record.settled) return;
+		if (outcome.kind !== 'finished') {
+			this.settle(record, 'failure', null, nowUs);
+			return;
+		}
+		const { gate } = this.parts;
+		const { answers, query, decision } = record;
+		const isCut = outcome.finishReason === 'length' && limitTokens < call.maxOutputTokens;
+		if (isCut) this.settle(record, 'vote', gate.answerWhenCut(answers, query), nowUs);
+		else this.settle(record, 'aggregator', outcome.answer, nowUs);
+		if (decision.audit) gate.observe(answers, query, outcome.answer);
 	}
 
 	private settle(
@@ -277,6 +348,7 @@ export class Controller {
 		const query = record.query.id;
 		record.settled = true;
 		this.state.acceptable.delete(query);
+		this.state.foreseen.delete(query);
 		this.state.openQueries--;
 		write({
 			type: 'query-settled',

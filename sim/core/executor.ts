@@ -23,6 +23,16 @@ export interface Executor {
 	wake(replica: ReplicaId): void;
 	dispatch(call: Call, replica: ReplicaId): void;
 	cancel(call: CallId): void;
+	/**
+	 * Ends a dispatched call where it is and goes on with it on another awake replica of its model, its tokens so far being part of the prompt.
+	 * Reports `call-migrated`; a call that has just ended or come back is left alone.
+	 */
+	migrate(call: CallId, to: ReplicaId): void;
+	/**
+	 * Ends a dispatched call where it is and keeps what it has until it is dispatched again. Reports `call-parked`; a call that has just ended or
+	 * come back is left alone, then and when it is dispatched again.
+	 */
+	park(call: CallId): void;
 }
 
 export type ExecutorEvent =
@@ -58,6 +68,23 @@ export type ExecutorEvent =
 			readonly outputTokens: number;
 	  }
 	| {
+			readonly kind: 'call-migrated';
+			readonly timeUs: TimeUs;
+			readonly call: CallId;
+			readonly from: ReplicaId;
+			readonly replica: ReplicaId;
+			/** Tokens that it has by now, from all replicas. */
+			readonly outputTokens: number;
+	  }
+	| {
+			readonly kind: 'call-parked';
+			readonly timeUs: TimeUs;
+			readonly call: CallId;
+			readonly replica: ReplicaId;
+			/** Tokens that it has by now, from all replicas. */
+			readonly outputTokens: number;
+	  }
+	| {
 			readonly kind: 'engine-active';
 			readonly timeUs: TimeUs;
 			readonly replica: ReplicaId;
@@ -75,11 +102,18 @@ export type ExecutorEvent =
 	  };
 
 /**
- * Whether the scheduler is asked after this event. Not when only an engine's gauges moved; nor when a call came back, as the failure of
- * its replica, which still looks awake, is the next event.
+ * Whether the scheduler is asked after this event. Not when only an engine's gauges moved or an order to move or park a call was carried out; nor when
+ * a call came back, as the failure of its replica, which still looks awake, is the next event.
  */
-export const asksScheduler = ({ kind }: ExecutorEvent): boolean =>
-	kind !== 'engine-active' && kind !== 'engine-sample' && kind !== 'call-returned';
+export const asksScheduler = ({ kind }: ExecutorEvent): boolean => !SILENT.has(kind);
+
+const SILENT: ReadonlySet<ExecutorEvent['kind']> = new Set([
+	'engine-active',
+	'engine-sample',
+	'call-migrated',
+	'call-parked',
+	'call-returned',
+]);
 
 /** What serving one call took. */
 export interface CallWork {
@@ -90,6 +124,8 @@ export interface CallWork {
 	readonly cachedPromptTokens: number;
 	readonly recomputedTokens: number;
 	readonly preemptions: number;
-	/** Tokens produced, also when cancelled. */
+	/** Times it moved; absent: never. */
+	readonly migrations?: number;
+	/** Tokens produced, also when cancelled; those it brought along when it moved included. */
 	readonly outputTokens: number;
 }

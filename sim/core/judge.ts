@@ -1,9 +1,9 @@
+import { aggregatorPromptTokens } from '../domain/aggregator-prompt.ts';
 import { present } from '../domain/errors.ts';
 import { expertCallId } from '../domain/ids.ts';
 import type { AggregatorSpec } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { Query } from '../domain/work.ts';
-import { aggregatorPromptTokens } from './aggregator-prompt.ts';
 import type { Judge } from './controller.ts';
 
 /** Says which answers were right, and what the aggregator would have said of queries that it was never asked about. */

@@ -6,26 +6,63 @@ const NONE: readonly Call[] = Object.freeze([]);
 /** Calls that may be dispatched and are not, per (model, role), in workload order. */
 export class PendingCalls {
 	private readonly queues = new Map<string, Queue>();
+	/** The same calls again, by how many slots of their query have ended. */
+	private readonly queuesByAnswers = new Map<string, Queue[]>();
 	private readonly positions = new Map<string, number>();
+	private readonly entries = new Map<CallId, { readonly call: Call; answers: number }>();
 
-	add(call: Call): void {
+	/** @param answers slots of its query that have ended */
+	add(call: Call, answers: number): void {
 		let position = this.positions.get(call.query);
 		if (position === undefined) {
 			position = this.positions.size;
 			this.positions.set(call.query, position);
 		}
-		this.queue(call.model, call.role).add(call, position);
+		this.entries.set(call.id, { call, answers });
+		this.queue(call).add(call, position);
+		this.queueByAnswers(call, answers).add(call, position);
 	}
 
 	remove(call: Call): void {
-		this.queue(call.model, call.role).remove(call.id);
+		const entry = this.entries.get(call.id);
+		if (entry === undefined) return;
+		this.entries.delete(call.id);
+		this.queue(call).remove(call.id);
+		this.queueByAnswers(call, entry.answers).remove(call.id);
+	}
+
+	/** One more slot of the query that these calls belong to has ended. */
+	answered(calls: readonly CallId[]): void {
+		for (const id of calls) {
+			const entry = this.entries.get(id);
+			if (entry === undefined) continue;
+			this.queueByAnswers(entry.call, entry.answers).remove(id);
+			entry.answers++;
+			const position = this.positions.get(entry.call.query) ?? 0;
+			this.queueByAnswers(entry.call, entry.answers).add(entry.call, position);
+		}
 	}
 
 	list(model: ModelId, role: CallRole): readonly Call[] {
 		return this.queues.get(`${role}/${model}`)?.list() ?? NONE;
 	}
 
-	private queue(model: ModelId, role: CallRole): Queue {
+	listByAnswers(model: ModelId, role: CallRole): readonly (readonly Call[] | undefined)[] {
+		return this.queuesByAnswers.get(`${role}/${model}`)?.map((queue) => queue.list()) ?? [];
+	}
+
+	private queueByAnswers({ model, role }: Call, answers: number): Queue {
+		const key = `${role}/${model}`;
+		let queues = this.queuesByAnswers.get(key);
+		if (queues === undefined) {
+			queues = [];
+			this.queuesByAnswers.set(key, queues);
+		}
+		queues[answers] ??= new Queue();
+		return queues[answers];
+	}
+
+	private queue({ model, role }: Call): Queue {
 		const key = `${role}/${model}`;
 		let queue = this.queues.get(key);
 		if (queue === undefined) {

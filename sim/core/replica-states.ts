@@ -1,5 +1,5 @@
 import { assert } from '../domain/errors.ts';
-import type { GpuId, ModelId, ReplicaId } from '../domain/ids.ts';
+import type { CallId, GpuId, ModelId, ReplicaId } from '../domain/ids.ts';
 import type { ReplicaProfile, SleepLevel } from '../domain/model.ts';
 import type { ReplicaState } from '../domain/scheduler.ts';
 import type { CallRole } from '../domain/work.ts';
@@ -17,7 +17,11 @@ export interface ReplicaRecord {
 	/** On all its hosts together. */
 	heldHostBytes: number;
 	openCalls: number;
+	/** Calls on it, in order of dispatch. */
+	readonly open: Set<CallId>;
 	readonly dispatched: Record<CallRole, number>;
+	/** Between two tokens of a call that ended on it, the latest weighing most; null before the first. */
+	tokenUs: number | null;
 }
 
 /** What may follow on what. A failure may come at any time; a replica whose engine is brought up again after one loads once more. */
@@ -44,7 +48,9 @@ export function loadingReplica(
 		heldGpuBytes: about.profile.gpuBytesPerGpu,
 		heldHostBytes: 0,
 		openCalls: 0,
+		open: new Set(),
 		dispatched: { expert: 0, aggregator: 0 },
+		tokenUs: null,
 	};
 }
 

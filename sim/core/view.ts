@@ -1,10 +1,16 @@
 import { present } from '../domain/errors.ts';
-import type { GpuId, HostId, ModelId, QueryId } from '../domain/ids.ts';
+import type { GpuId, HostId, ModelId, QueryId, ReplicaId } from '../domain/ids.ts';
 import type { Cluster, ReplicaProfile } from '../domain/model.ts';
 import type { Plan } from '../domain/plan.ts';
-import { findProfileOn, type QueryView, type ReplicaView, type View } from '../domain/scheduler.ts';
+import {
+	findProfileOn,
+	type OpenCall,
+	type QueryView,
+	type ReplicaView,
+	type View,
+} from '../domain/scheduler.ts';
 import type { TimeUs } from '../domain/units.ts';
-import type { Call, CallRole } from '../domain/work.ts';
+import type { Call, CallRole, Gate } from '../domain/work.ts';
 import type { ClusterState, QueryRecord } from './cluster-state.ts';
 import type { ReplicaRecord } from './replica-states.ts';
 
@@ -18,6 +24,7 @@ export function createView(
 	nowUs: TimeUs,
 	plan: Plan,
 	allArrived: boolean,
+	gate: Gate,
 ): View {
 	const cluster: Cluster = state.cluster;
 	return {
@@ -29,7 +36,11 @@ export function createView(
 		openQueries: state.openQueries,
 		allArrived,
 		acceptable: [...state.acceptable],
+		foreseen: [...state.foreseen.keys()],
 		pending: (model: ModelId, role: CallRole): readonly Call[] => state.pending.list(model, role),
+		pendingByAnswers: (model: ModelId, role: CallRole) => state.pending.listByAnswers(model, role),
+		openOn: (replica: ReplicaId): readonly OpenCall[] => openOn(state, replica),
+		cutTokens: (call: Call) => Math.min(call.maxOutputTokens, gate.cutTokens(call)),
 		query: (id: QueryId): QueryView => queryView(state, state.query(id)),
 		profile: (model, gpus) => profileOn(state, profiles, model, gpus),
 		freeGpuBytes: (gpu: GpuId) => state.occupancy.freeGpuBytes(gpu),
@@ -48,6 +59,13 @@ export function profileOn(
 	return known.length === gpus.length ? findProfileOn(profiles, model, known) : undefined;
 }
 
+function openOn(state: ClusterState, replica: ReplicaId): readonly OpenCall[] {
+	const records = [...state.replica(replica).open].map((id) => state.call(id));
+	return records
+		.filter((record) => record.state === 'dispatched')
+		.map(({ call, dispatchedUs, carriedTokens }) => ({ call, dispatchedUs, carriedTokens }));
+}
+
 const replicaView = (replica: ReplicaRecord): ReplicaView => ({
 	id: replica.id,
 	model: replica.model,
@@ -55,6 +73,7 @@ const replicaView = (replica: ReplicaRecord): ReplicaView => ({
 	state: replica.state,
 	openCalls: replica.openCalls,
 	dispatched: { ...replica.dispatched },
+	tokenUs: replica.tokenUs,
 });
 
 const queryView = (state: ClusterState, record: QueryRecord): QueryView => ({

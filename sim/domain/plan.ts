@@ -37,8 +37,19 @@ export interface PlanEvidence {
 
 export interface Plan {
 	readonly scheduler: string;
+	/** It has no sessions: the policy decides as it goes. */
+	readonly dynamic?: true;
 	readonly sessions: readonly PlannedSession[];
+	/**
+	 * Made while queries were still to come: sessions say which models have a place where, and in what proportion their calls are shared
+	 * out; they take turns on their GPUs for as long as queries come, and phases hold nothing back. Absent: they run once, in order.
+	 */
+	readonly openEnded?: true;
+	/** Plans of the same run before this one; absent in the first. Set by the controller. */
+	readonly revision?: number;
 	readonly evidence: PlanEvidence;
+	/** What the policy decides by besides the sessions, for itself. JSON values only. */
+	readonly memory?: Readonly<Record<string, unknown>>;
 	/** Anything else worth keeping in plan.json: fitted costs, caps, solver counters. JSON values only. */
 	readonly details: Readonly<Record<string, unknown>>;
 }

@@ -2,6 +2,7 @@
  * The run log: what a run, simulated or live, writes to events.jsonl, one record a line, in time order.
  * Every number and every chart is computed from these records alone. Times are whole microseconds from the start.
  */
+import type { GateEvidence } from './calibration.ts';
 import type { CallId, GpuId, ModelId, QueryId, ReplicaId } from './ids.ts';
 import type { Plan } from './plan.ts';
 import type { ReplicaState } from './scheduler.ts';
@@ -25,13 +26,17 @@ export interface RunStarted {
 	readonly gpus: readonly { readonly gpu: GpuId; readonly type: string; readonly host: string }[];
 	readonly models: readonly { readonly model: ModelId; readonly modelClass: string }[];
 	readonly queryCount: number;
+	/** The scheduler knows the length of every output beforehand; else absent. */
+	readonly knowsLengths?: true;
+	/** What the gate promised, from past queries; absent for a gate that promises nothing. */
+	readonly gateEvidence?: GateEvidence;
 }
 
 /** `solveSeconds` inside is the charged one; what it really took stands in plan.json, so the log reproduces. */
 export interface PlanMade {
 	readonly type: 'plan-made';
 	readonly timeUs: TimeUs;
-	readonly plan: Omit<Plan, 'details'>;
+	readonly plan: Omit<Plan, 'details' | 'memory'>;
 }
 
 export interface QueryArrived {
@@ -85,6 +90,35 @@ export interface CallDispatched {
 	readonly model: ModelId;
 	readonly replica: ReplicaId;
 	readonly promptTokens: number;
+	/** Where its output is cut short of the call's own limit. */
+	readonly cutTokens?: number;
+}
+
+/** A call went on at another replica; its prompt and what it had generated were computed there again. */
+export interface CallMigrated {
+	readonly type: 'call-migrated';
+	readonly timeUs: TimeUs;
+	readonly call: CallId;
+	readonly query: QueryId;
+	readonly role: CallRole;
+	readonly model: ModelId;
+	readonly from: ReplicaId;
+	readonly replica: ReplicaId;
+	/** Tokens generated so far. */
+	readonly outputTokens: number;
+}
+
+/** A call left its replica and is pending again, with what it had generated. */
+export interface CallParked {
+	readonly type: 'call-parked';
+	readonly timeUs: TimeUs;
+	readonly call: CallId;
+	readonly query: QueryId;
+	readonly role: CallRole;
+	readonly model: ModelId;
+	readonly replica: ReplicaId;
+	/** Tokens generated so far. */
+	readonly outputTokens: number;
 }
 
 export interface CallFinished {
@@ -98,11 +132,13 @@ export interface CallFinished {
 	readonly promptTokens: number;
 	readonly outputTokens: number;
 	readonly cachedPromptTokens: number;
-	/** Tokens computed again after preemptions. */
+	/** Tokens computed again after preemptions and migrations. */
 	readonly recomputedTokens: number;
 	readonly preemptions: number;
+	/** Times it went on at another place, or later; absent: never. */
+	readonly migrations?: number;
 	readonly finishReason: FinishReason;
-	/** First scheduled into a batch. */
+	/** First scheduled into a batch; of a call that moved, on the replica that it ended on. So is the first token. */
 	readonly startedUs: TimeUs;
 	readonly firstTokenUs: TimeUs;
 	readonly answer: Answer;
@@ -152,6 +188,8 @@ export interface AggregationNeeded {
 	readonly timeUs: TimeUs;
 	readonly query: QueryId;
 	readonly call: CallId;
+	/** The gate would have skipped it, and asks the aggregator to see what that costs. */
+	readonly audit?: true;
 }
 
 export interface QuerySettled {
@@ -190,9 +228,29 @@ export interface RunEnded {
 	readonly type: 'run-ended';
 	readonly timeUs: TimeUs;
 	readonly status: 'complete' | 'interrupted';
-	/** No schedule could have ended sooner for the calls of this run on this cluster; null when no bound was computed. */
+	/**
+	 * No schedule that settles every query in one of the ways its gate and its limits allow, or as this run did, could have ended sooner on
+	 * this cluster; null when no bound was computed.
+	 */
 	readonly lowerBoundUs: TimeUs | null;
+	/** What stands behind it, by the name of the argument; the largest is the bound. */
+	readonly boundParts?: BoundParts;
 }
+
+export interface BoundParts {
+	/** All GPUs busy all the time. */
+	readonly areaUs: TimeUs;
+	/** The same with what each GPU type can take. */
+	readonly lpUs: TimeUs;
+	/** The longest path of one query. */
+	readonly chainUs: TimeUs;
+}
+
+/** What a bound on a run needs to know of it. */
+export type EndRecord = CallFinished | QuerySettled;
+
+/** @param ended in the order in which they happened, of a run that is complete */
+export type MakespanBound = (ended: readonly EndRecord[]) => Pick<RunEnded, 'lowerBoundUs' | 'boundParts'>;
 
 export type RunRecord =
 	| RunStarted
@@ -202,6 +260,8 @@ export type RunRecord =
 	| EngineActive
 	| EngineSample
 	| CallDispatched
+	| CallMigrated
+	| CallParked
 	| CallFinished
 	| CallCancelled
 	| CallFailed

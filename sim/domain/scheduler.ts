@@ -11,6 +11,10 @@ import type { Answer, Call, CallRole, Query, Verdict } from './work.ts';
 
 export interface Scheduler {
 	readonly name: string;
+	/** Whether it dispatches calls with the gate's `cutTokens` as their limit: the gate then spends part of its budget on cuts. */
+	readonly takesCuts?: boolean;
+	/** It knows how long every output will be, as none can that decides for real: to be marked wherever its name is shown. */
+	readonly knowsLengths?: true;
 	/** Before a run, and whenever an action asks for a re-plan. */
 	plan(problem: Problem): Promise<Plan>;
 	/** After every event. Synchronous, reads no clock, starts nothing by itself. */
@@ -31,12 +35,53 @@ export interface Problem {
 	readonly models: readonly Model[];
 	/** One per (model, GPU type, tensor parallelism) that can run; look up with `findProfile`. */
 	readonly profiles: readonly ReplicaProfile[];
+	/** Queries that have arrived and are not settled. In a batch, before the run: all. */
 	readonly queries: readonly Query[];
-	/** Expert calls per model, in first-seen order of the models in the workload or experiment. Models without calls are absent. */
+	/**
+	 * Expert calls per model, in first-seen order of the models in the workload or experiment: those that wait, and those that are expected
+	 * to come. Models without calls are absent.
+	 */
 	readonly expertCalls: readonly CallCount[];
+	/** Null in a batch. */
+	readonly future: FutureQueries | null;
 	readonly aggregator: AggregatorSpec | null;
+	readonly gate: GateForecast;
 	readonly forecaster: Forecaster;
 	readonly options: PlanOptions;
+}
+
+/** What an operator knows of queries before they come. */
+export interface Demand {
+	/** Mean arrivals per second, as the experiment states it; null where it does not, as with recorded arrivals. */
+	readonly queriesPerSecond: number | null;
+	/** Expert calls of a query on average, from the experiment's slot table. In pool order. */
+	readonly callsPerQuery: readonly MeanCalls[];
+}
+
+export interface MeanCalls {
+	readonly model: ModelId;
+	readonly task: string;
+	readonly calls: number;
+}
+
+/** Queries still to come. Expected, never looked up: which experts they ask and when they come is not known. */
+export interface FutureQueries {
+	/** How many; 0 when all have arrived. */
+	readonly count: number;
+	/** Mean arrivals per second: as stated, else as seen so far; null while neither is known. */
+	readonly perSecond: number | null;
+	/** Their part of `Problem.expertCalls`, whole calls. */
+	readonly expertCalls: readonly CallCount[];
+}
+
+/** What past queries say about the gate. */
+export interface GateForecast {
+	/** Share of queries that it sends to the aggregator, 0 to 1. */
+	readonly aggregatedShare: number;
+	/** Share of queries whose vote is certain when their first n slots have ended; 0 for n of all slots. */
+	foreseenShare(answers: number): number;
+	/** As `Gate.cutTokens`. */
+	cutTokens(model: ModelId, task: string, role: CallRole): number;
 }
 
 export interface AggregatorSpec {
@@ -111,6 +156,8 @@ export interface ReplicaView {
 	readonly state: ReplicaState;
 	/** Calls dispatched to it and not ended. */
 	readonly openCalls: number;
+	/** Microseconds from token to token of calls that ended on it, the latest weighing most; null before the first. */
+	readonly tokenUs: number | null;
 	/** Calls dispatched to it over its whole life, by role; those that it gave back are not counted. */
 	readonly dispatched: Readonly<Record<CallRole, number>>;
 }
@@ -124,6 +171,15 @@ export interface SlotView {
 	readonly state: CallState;
 	/** Undefined until the call ended; null when it failed, was cancelled or no answer could be extracted. */
 	readonly answer: Answer | undefined;
+}
+
+/** A call on a replica. */
+export interface OpenCall {
+	readonly call: Call;
+	/** When it was dispatched, or moved here. */
+	readonly dispatchedUs: TimeUs;
+	/** Tokens that it brought along from other replicas. */
+	readonly carriedTokens: number;
 }
 
 export interface QueryView {
@@ -150,8 +206,16 @@ export interface View {
 	readonly allArrived: boolean;
 	/** Calls that may be dispatched now, in workload order: by query, then slot. */
 	pending(model: ModelId, role: CallRole): readonly Call[];
+	/** The same, `pendingByAnswers(...)[n]` those of queries of which n slots have ended. May have holes. */
+	pendingByAnswers(model: ModelId, role: CallRole): readonly (readonly Call[] | undefined)[];
+	/** Calls dispatched to a replica and neither ended nor being cancelled, in order of dispatch. */
+	openOn(replica: ReplicaId): readonly OpenCall[];
+	/** Limit on the generated tokens of a call that the gate's accuracy budget pays for: at most the call's own. */
+	cutTokens(call: Call): number;
 	/** Unsettled queries whose verdict is `accept`, in the order in which they became so. */
 	readonly acceptable: readonly QueryId[];
+	/** Unsettled queries whose verdict is `open` and will be `accept` whatever is still missing: they may be settled now. */
+	readonly foreseen: readonly QueryId[];
 	query(id: QueryId): QueryView;
 	/** Profile of a model on a worker; undefined when it cannot run there. */
 	profile(model: ModelId, gpus: readonly GpuId[]): ReplicaProfile | undefined;
@@ -176,9 +240,19 @@ export type Action =
 	| { readonly type: 'sleep'; readonly replica: ReplicaId; readonly level: SleepLevel }
 	| { readonly type: 'wake'; readonly replica: ReplicaId }
 	| { readonly type: 'stop'; readonly replica: ReplicaId }
-	| { readonly type: 'dispatch'; readonly call: CallId; readonly replica: ReplicaId }
+	| {
+			readonly type: 'dispatch';
+			readonly call: CallId;
+			readonly replica: ReplicaId;
+			/** Generates at most so many tokens, at least 1; absent: as many as the call may. */
+			readonly maxOutputTokens?: number;
+	  }
+	/** Moves a dispatched call to another replica of its model, with the tokens it has: they are sent again as part of its prompt. */
+	| { readonly type: 'migrate'; readonly call: CallId; readonly replica: ReplicaId }
+	/** Takes a dispatched call from its replica: it is pending again, and goes on where it stopped when it is dispatched again. */
+	| { readonly type: 'park'; readonly call: CallId }
 	| { readonly type: 'cancel'; readonly call: CallId }
-	/** Accept the vote; allowed when the query's verdict is `accept`. */
+	/** Accept the vote; allowed when the query's verdict is `accept`, or will be. Calls that are still open go on until they are cancelled. */
 	| { readonly type: 'settle'; readonly query: QueryId }
 	| { readonly type: 'replan' };
 

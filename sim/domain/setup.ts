@@ -1,10 +1,11 @@
+import type { Calibration, GateOptions } from './calibration.ts';
 import type { LengthDistribution } from './distribution.ts';
 import type { EngineMode } from './engine.ts';
 import type { ModelId } from './ids.ts';
 import type { LiveSettings } from './live.ts';
 import type { Cluster, Model, ReplicaProfile } from './model.ts';
 import type { Question } from './question.ts';
-import type { AggregatorSpec, PlanOptions } from './scheduler.ts';
+import type { AggregatorSpec, Demand, PlanOptions } from './scheduler.ts';
 import type { Truth } from './truth.ts';
 import type { CallRole, Query } from './work.ts';
 
@@ -27,6 +28,8 @@ export interface Setup {
 	readonly profiles: readonly ReplicaProfile[];
 	/** Sorted by (arrivalUs, position). */
 	readonly queries: readonly Query[];
+	/** What planning may know of queries that have not arrived; null in a batch, where all arrive at time 0. */
+	readonly demand: Demand | null;
 	readonly truth: Truth;
 	readonly aggregator: AggregatorSpec | null;
 	/** Tokens of an aggregator prompt: `base + perAnswer*k + sum(answerTokens) + question`. */
@@ -40,6 +43,9 @@ export interface Setup {
 	readonly engineMode: EngineMode;
 	readonly scheduler: string;
 	readonly gate: string;
+	readonly gateOptions: GateOptions;
+	/** Queries of the past, for gates. */
+	readonly calibration: Calibration;
 	/** Simulated seconds between batch samples in the run log. */
 	readonly sampleSeconds: number;
 	/** Texts of the queries, in their order, when the workload comes from a question file; else null. */

@@ -1,3 +1,4 @@
+import type { GateEvidence } from './calibration.ts';
 import type { CallId, ModelId, QueryId } from './ids.ts';
 import type { TimeUs } from './units.ts';
 
@@ -57,11 +58,26 @@ export interface GateDecision {
 	readonly verdict: Verdict;
 	/** The plurality answer, null when there is none or the verdict is `open`; what the query answers when the vote stands. */
 	readonly answer: Answer;
+	/** The vote would have stood, but this query goes to the aggregator all the same, to see what skipping costs. */
+	readonly audit?: true;
 }
 
-/** A rule on the answers of one query. Pure. */
+/** A rule on the answers of one query. The same answers of the same query always get the same decision until `observe` is called. */
 export interface Gate {
 	readonly name: string;
 	/** @param answers one entry per slot; `undefined` while the slot's call has not ended */
-	decide(answers: readonly (Answer | undefined)[]): GateDecision;
+	decide(answers: readonly (Answer | undefined)[], query: Query): GateDecision;
+	/**
+	 * The answer that the vote will give and the gate accept, whatever the missing slots say; undefined while that is not certain, and
+	 * when none is missing.
+	 */
+	foresee(answers: readonly (Answer | undefined)[], query: Query): string | undefined;
+	/** Generated tokens after which this call is not worth waiting for: a limit that the gate's accuracy budget pays for. Infinity for none. */
+	cutTokens(call: Pick<Call, 'model' | 'task' | 'role'>): number;
+	/** What a query answers whose aggregator was cut at `cutTokens`. */
+	answerWhenCut(answers: readonly (Answer | undefined)[], query: Query): Answer;
+	/** What it promises and why, as it stands now; undefined for a gate that promises nothing. Works it out when first asked. */
+	evidence?(): GateEvidence;
+	/** Hears what the aggregator made of a query that was audited. */
+	observe(answers: readonly (Answer | undefined)[], query: Query, aggregatorAnswer: Answer): void;
 }

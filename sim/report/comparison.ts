@@ -6,7 +6,7 @@
  */
 import { UsageError } from '../domain/errors.ts';
 import { type Estimate, estimate } from './student-t.ts';
-import { idlePercent, type Summary } from './summary.ts';
+import { idlePercent, type Summary, timesBound } from './summary.ts';
 
 export interface Comparison {
 	readonly format: 1;
@@ -19,18 +19,33 @@ export interface Comparison {
 
 export interface ComparisonRow {
 	readonly scheduler: string;
+	/** As in `Summary`. */
+	readonly knowsLengths?: true;
 	readonly gate: string;
 	readonly makespanSeconds: Estimate;
 	readonly expertSeconds: Estimate;
 	readonly aggregatorSeconds: Estimate;
+	/** 95th percentile of the latency of queries; null in a batch, and when a run settled none. */
+	readonly latencyP95Seconds: Estimate | null;
 	/** Above 1 is faster than the baseline; null when the two share no seed. */
 	readonly speedup: Estimate | null;
 	/** Against aggregating everything on the same draws; null when correctness is unknown. */
 	readonly accuracyDeltaPoints: Estimate | null;
+	/** The largest loss that the gate promised not to exceed in one of the runs; null when it promised nothing in one. */
+	readonly lossBoundPoints: number | null;
 	/** Null when a run has no bound. */
 	readonly lowerBoundSeconds: Estimate | null;
+	/** Makespan of each run as a multiple of its lower bound; null when a run has none. */
+	readonly timesBound: Estimate | null;
 	/** Share of GPU time that was not computing. */
 	readonly idlePercent: Estimate;
+	/** Queries that the aggregator answered. */
+	readonly aggregatedQueries: Estimate;
+	/** Calls that were given up after they had begun, and before. */
+	readonly cancelledCalls: Estimate;
+	readonly neverStartedCalls: Estimate;
+	/** Calls whose output was cut short of their own limit. */
+	readonly cutCalls: Estimate;
 	/** Whether it beats the baseline; null when the interval covers 1 or there is one seed only. */
 	readonly wins: boolean | null;
 }
@@ -61,6 +76,14 @@ export function compareSummaries(summaries: readonly Summary[], baseline?: strin
 	};
 }
 
+/** A scheduler's name for people: a star, which `KNOWS_LENGTHS_NOTE` explains, marks what nobody could run for real. */
+export const shownScheduler = ({
+	scheduler,
+	knowsLengths,
+}: Pick<ComparisonRow, 'scheduler' | 'knowsLengths'>): string => (knowsLengths ? `${scheduler}*` : scheduler);
+
+export const KNOWS_LENGTHS_NOTE = '* knows the length of every output beforehand, as nobody can';
+
 /** `scheduler/gate`, the name of a row. */
 export const rowKey = ({ scheduler, gate }: { readonly scheduler: string; readonly gate: string }): string =>
 	`${scheduler}/${gate}`;
@@ -85,17 +108,29 @@ function row(runs: readonly Summary[], base: ReadonlyMap<number, Summary>): Comp
 	const speedup = logRatios.length === 0 ? null : asRatios(estimate(logRatios));
 	return {
 		scheduler: first.scheduler,
+		...(first.knowsLengths && { knowsLengths: true }),
 		gate: first.gate,
-		makespanSeconds: seconds(runs.map((run) => run.makespanSeconds)),
-		expertSeconds: seconds(runs.map((run) => run.stages.expert.seconds)),
-		aggregatorSeconds: seconds(runs.map((run) => run.stages.aggregator.seconds)),
+		makespanSeconds: notNegative(runs.map((run) => run.makespanSeconds)),
+		expertSeconds: notNegative(runs.map((run) => run.stages.expert.seconds)),
+		aggregatorSeconds: notNegative(runs.map((run) => run.stages.aggregator.seconds)),
+		latencyP95Seconds: ifAllKnown(
+			runs.map(({ queries }) => (queries.arrivalSpanSeconds > 0 ? queries.p95Seconds : null)),
+			notNegative,
+		),
 		speedup,
 		accuracyDeltaPoints: ifAllKnown(runs.map((run) => run.accuracy.deltaPoints)),
+		lossBoundPoints: largest(runs.map((run) => run.accuracy.lossBoundPoints)),
 		lowerBoundSeconds: ifAllKnown(
 			runs.map((run) => run.lowerBoundSeconds),
-			seconds,
+			notNegative,
 		),
+		timesBound: ifAllKnown(runs.map((run) => timesBound(run.makespanSeconds, run.lowerBoundSeconds))),
 		idlePercent: within(0, 100, estimate(runs.map(idlePercent))),
+		aggregatedQueries: notNegative(runs.map(({ queries }) => queries.aggregated)),
+		cancelledCalls: notNegative(runs.map(({ calls }) => calls.cancelled)),
+		neverStartedCalls: notNegative(runs.map(({ calls }) => calls.neverStarted)),
+		// A summary of an earlier version has no cuts.
+		cutCalls: notNegative(runs.map(({ calls }) => calls.cut ?? 0)),
 		wins: logRatios.length < 2 || speedup === null ? null : verdict(speedup),
 	};
 }
@@ -111,8 +146,14 @@ const asRatios = ({ mean, low, high }: Estimate): Estimate => ({
 	high: Math.exp(high),
 });
 
-/** Times cannot be negative, whatever a wide interval on few seeds says. */
-const seconds = (values: readonly number[]): Estimate =>
+/** Null when one is. */
+const largest = (values: readonly (number | null)[]): number | null => {
+	const known = values.filter((value) => value !== null);
+	return known.length < values.length || known.length === 0 ? null : Math.max(...known);
+};
+
+/** Times and counts cannot be, whatever a wide interval on few seeds says. */
+const notNegative = (values: readonly number[]): Estimate =>
 	within(0, Number.POSITIVE_INFINITY, estimate(values));
 
 const within = (least: number, most: number, { mean, low, high }: Estimate): Estimate => ({

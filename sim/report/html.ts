@@ -9,8 +9,8 @@ import {
 	finding,
 	idleTable,
 	planTable,
-	RESULTS_NOTE,
 	results,
+	resultsNote,
 	setting,
 	warnings,
 } from './html/sections.ts';
@@ -43,7 +43,7 @@ export function reportHtml(report: ReportInput): string {
 		...warnings(summaries),
 		element('h2', {}, 'Results'),
 		results(comparison, summaries),
-		element('p', {}, element('small', {}, RESULTS_NOTE)),
+		element('p', {}, element('small', {}, resultsNote(comparison))),
 		element('h2', {}, 'Charts'),
 		element(
 			'p',

@@ -13,6 +13,8 @@ import {
 import type { PlannedSession } from '../domain/plan.ts';
 import type {
 	CallDispatched,
+	CallMigrated,
+	CallParked,
 	CallReturned,
 	PlanMade,
 	QueryArrived,
@@ -67,6 +69,8 @@ export class RunState {
 	private readonly pendingCalls = new Map<string, number>();
 	private readonly readyAggregations = new Set<CallId>();
 	private sessions: readonly SessionProgress[] = [];
+	/** Sessions may begin again when their replica has made room for others. */
+	private openEnded = false;
 
 	/** Records must come in log order. */
 	apply(record: RunRecord): void {
@@ -98,6 +102,10 @@ export class RunState {
 			case 'call-dispatched':
 				this.dispatch(record);
 				return;
+			case 'call-migrated':
+				this.move(record);
+				return;
+			case 'call-parked':
 			case 'call-returned':
 				this.takeBack(record);
 				return;
@@ -162,8 +170,10 @@ export class RunState {
 	}
 
 	private takePlan(record: PlanMade): void {
+		this.openEnded = record.plan.openEnded ?? false;
 		const inOrder = record.plan.sessions.toSorted((a, b) => a.phase - b.phase);
-		this.sessions = inOrder.map(notBegun);
+		// Phases of an open-ended plan hold nothing back.
+		this.sessions = inOrder.map((planned) => notBegun(this.openEnded ? { ...planned, phase: 0 } : planned));
 		// After a re-plan, replicas that run already serve the new plan's sessions.
 		for (const replica of this.replicas.values()) {
 			if (!ENDS_SESSION.has(replica.state)) this.bind(replica);
@@ -209,7 +219,7 @@ export class RunState {
 		replica.state = record.state;
 		if (GONE.has(record.state) || record.state === 'loading') replica.active = false;
 		if (record.state === 'loading' || record.state === 'waking') this.bindAnew(replica);
-		if (record.state === 'failed') this.unbind(replica);
+		if (record.state === 'failed' || (this.openEnded && ENDS_SESSION.has(record.state))) this.unbind(replica);
 		else if (ENDS_SESSION.has(record.state)) {
 			for (const session of this.sessions) if (session.replica === replica) session.gone = true;
 		}
@@ -267,8 +277,23 @@ export class RunState {
 		return bound ?? this.bind(replica, role);
 	}
 
+	/** Its new replica's session has it now, and had it dispatched. */
+	private move({ call: id, replica: to, role }: CallMigrated): void {
+		const call = this.calls.get(id);
+		if (call === undefined || call.place !== 'dispatched') return;
+		if (call.session !== null) {
+			call.session.open--;
+			call.session.dispatched--;
+		}
+		const replica = this.replicas.get(to);
+		call.session = replica === undefined ? null : this.sessionOf(replica, role);
+		if (call.session === null) return;
+		call.session.dispatched++;
+		call.session.open++;
+	}
+
 	/** It is where it was before its dispatch: pending, or an aggregator call that could run. */
-	private takeBack({ call: id, role }: CallReturned): void {
+	private takeBack({ call: id, role }: CallReturned | CallParked): void {
 		const call = this.calls.get(id);
 		if (call === undefined || call.place !== 'dispatched') return;
 		if (call.session !== null) {

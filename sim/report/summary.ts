@@ -1,8 +1,8 @@
 /** One run in numbers, from its log alone: the document of `simulate --json` and of summary.json. */
 import { present } from '../domain/errors.ts';
-import type { GpuId, QueryId } from '../domain/ids.ts';
+import type { CallId, GpuId, QueryId } from '../domain/ids.ts';
 import type { PlanEvidence } from '../domain/plan.ts';
-import type { RunRecord, RunStarted } from '../domain/run-log.ts';
+import type { RunEnded, RunRecord, RunStarted } from '../domain/run-log.ts';
 import { secondsFromUs, type TimeUs } from '../domain/units.ts';
 import type { CallRole } from '../domain/work.ts';
 import { gpuTimes, type IdleCause } from './gpu-time.ts';
@@ -11,6 +11,8 @@ export interface Summary {
 	readonly format: 1;
 	readonly experiment: string;
 	readonly scheduler: string;
+	/** The scheduler knows the length of every output beforehand, as none can that decides for real; else absent. */
+	readonly knowsLengths?: true;
 	readonly gate: string;
 	readonly seed: number;
 	readonly engineMode: string;
@@ -18,10 +20,17 @@ export interface Summary {
 	readonly status: 'complete' | 'interrupted';
 	/** False when a time limit stopped a solver, so that another machine may get another run. */
 	readonly reproducible: boolean;
-	/** Time at which the last query settled; the end of the log when none did. Stopping replicas afterwards is not counted. */
+	/**
+	 * Time at which the last query settled; the end of the log when none did. Stopping replicas afterwards is not counted. Where queries
+	 * come over time it is at least the last arrival, whatever the schedule: latencies say more there.
+	 */
 	readonly makespanSeconds: number;
 	/** Null when no bound was computed. */
 	readonly lowerBoundSeconds: number | null;
+	/** Makespan as a multiple of the lower bound; null without one. */
+	readonly timesBound: number | null;
+	/** What stands behind the bound, which is the largest; null when the log does not say. */
+	readonly boundParts: BoundPartsSummary | null;
 	readonly stages: {
 		/** From the first replica start to the end of the last expert call. */
 		readonly expert: StageSpan;
@@ -42,6 +51,14 @@ export interface Summary {
 		readonly neverStarted: number;
 		readonly failed: number;
 		readonly returned: number;
+		/** Of the finished ones, those whose output was cut short of their own limit. */
+		readonly cut: number;
+		/** Times a running call went on at another replica. */
+		readonly migrated: number;
+		/** Times a running call was put aside, to go on later. */
+		readonly parked: number;
+		/** Aggregations that the gate would have skipped and asked for to see what skipping costs. */
+		readonly audited: number;
 	};
 	/** Of finished calls; `output` also counts what cancelled calls had produced, `wasted` alone what returned ones had. */
 	readonly tokens: {
@@ -54,6 +71,8 @@ export interface Summary {
 	/** Latency = settled - arrival, percentiles by nearest rank over settled queries; null when none settled. */
 	readonly queries: {
 		readonly total: number;
+		/** From the first arrival to the last; 0 in a batch. */
+		readonly arrivalSpanSeconds: number;
 		readonly settledByVote: number;
 		readonly aggregated: number;
 		readonly p50Seconds: number | null;
@@ -63,6 +82,15 @@ export interface Summary {
 	readonly accuracy: Accuracy;
 	readonly gpus: readonly GpuSummary[];
 	readonly plan: PlanSummary | null;
+}
+
+export interface BoundPartsSummary {
+	/** All GPUs busy all the time. */
+	readonly areaSeconds: number;
+	/** The same with what each GPU type can take. */
+	readonly lpSeconds: number;
+	/** The longest path of one query. */
+	readonly chainSeconds: number;
 }
 
 export interface StageSpan {
@@ -78,7 +106,7 @@ export interface Accuracy {
 	readonly aggregateAllValue: number | null;
 	/** Percentage points, value - aggregateAllValue, over the queries for which both are known. */
 	readonly deltaPoints: number | null;
-	/** What a calibrated gate promised not to exceed; null for gates that promise nothing. */
+	/** Loss that the gate promised not to exceed, at its confidence; null for gates that promise nothing. */
 	readonly lossBoundPoints: number | null;
 }
 
@@ -103,21 +131,25 @@ export function summarize(records: Iterable<RunRecord>): Summary {
 	const end = log.findLast((record) => record.type === 'run-ended');
 	const plans = log.flatMap((record) => (record.type === 'plan-made' ? [record.plan.evidence] : []));
 	const settledUs = log.findLast((record) => record.type === 'query-settled')?.timeUs;
+	const makespanUs = settledUs ?? log.at(-1)?.timeUs ?? 0;
 	return {
 		format: 1,
 		experiment: start.experiment,
 		scheduler: start.scheduler,
+		...(start.knowsLengths && { knowsLengths: true }),
 		gate: start.gate,
 		seed: start.seed,
 		engineMode: start.engineMode,
 		status: end?.status ?? 'interrupted',
 		reproducible: plans.every((evidence) => evidence.reproducible),
-		makespanSeconds: secondsFromUs(settledUs ?? log.at(-1)?.timeUs ?? 0),
+		makespanSeconds: secondsFromUs(makespanUs),
 		lowerBoundSeconds: end?.lowerBoundUs == null ? null : secondsFromUs(end.lowerBoundUs),
+		timesBound: timesBound(makespanUs, end?.lowerBoundUs ?? null),
+		boundParts: boundParts(end),
 		stages: stages(log),
 		...callsAndTokens(log),
 		queries: queries(log, start.queryCount),
-		accuracy: accuracy(log),
+		accuracy: accuracy(log, start),
 		gpus: gpuTimes(log).map(({ gpu, wallUs, busyUs, idleUs }) => ({
 			gpu,
 			wallSeconds: secondsFromUs(wallUs),
@@ -126,6 +158,19 @@ export function summarize(records: Iterable<RunRecord>): Summary {
 		})),
 		plan: plans[0] === undefined ? null : planSummary(plans[0]),
 	};
+}
+
+/** Quotient; null without a bound, or with one of 0. */
+export const timesBound = (makespan: number, lowerBound: number | null): number | null =>
+	lowerBound === null || lowerBound === 0 ? null : makespan / lowerBound;
+
+/** `area`, `LP` or `chain`: what the lower bound comes from; null when the log does not say. */
+export function bindingPart({ boundParts }: Pick<Summary, 'boundParts'>): string | null {
+	// A summary of an earlier version has none.
+	if (boundParts == null) return null;
+	const { areaSeconds, lpSeconds, chainSeconds } = boundParts;
+	if (chainSeconds > Math.max(areaSeconds, lpSeconds)) return 'chain';
+	return lpSeconds > areaSeconds ? 'LP' : 'area';
 }
 
 /** Seconds between arrival and settlement of every settled query, in order of settlement. */
@@ -145,6 +190,16 @@ export function idlePercent(summary: Summary): number {
 	const wall = summary.gpus.reduce((sum, gpu) => sum + gpu.wallSeconds, 0);
 	const busy = summary.gpus.reduce((sum, gpu) => sum + gpu.busySeconds, 0);
 	return wall === 0 ? 0 : (100 * (wall - busy)) / wall;
+}
+
+function boundParts(end: RunEnded | undefined): BoundPartsSummary | null {
+	if (end?.boundParts === undefined) return null;
+	const { areaUs, lpUs, chainUs } = end.boundParts;
+	return {
+		areaSeconds: secondsFromUs(areaUs),
+		lpSeconds: secondsFromUs(lpUs),
+		chainSeconds: secondsFromUs(chainUs),
+	};
 }
 
 function stages(log: readonly RunRecord[]): Summary['stages'] {
@@ -174,10 +229,27 @@ const span = (fromUs: TimeUs, toUs: TimeUs): StageSpan => ({
 });
 
 function callsAndTokens(log: readonly RunRecord[]): Pick<Summary, 'calls' | 'tokens'> {
-	const calls = { expert: 0, aggregator: 0, cancelled: 0, neverStarted: 0, failed: 0, returned: 0 };
+	const calls = {
+		expert: 0,
+		aggregator: 0,
+		cancelled: 0,
+		neverStarted: 0,
+		failed: 0,
+		returned: 0,
+		cut: 0,
+		migrated: 0,
+		parked: 0,
+		audited: 0,
+	};
+	const cut = new Set<CallId>();
 	const tokens = { prompt: 0, output: 0, recomputed: 0, cachedPrompt: 0, wasted: 0 };
 	for (const record of log) {
 		if (record.type === 'call-failed') calls.failed++;
+		else if (record.type === 'call-dispatched') {
+			if (record.cutTokens !== undefined) cut.add(record.call);
+		} else if (record.type === 'call-migrated') calls.migrated++;
+		else if (record.type === 'call-parked') calls.parked++;
+		else if (record.type === 'aggregation-needed') calls.audited += record.audit ? 1 : 0;
 		else if (record.type === 'call-returned') {
 			calls.returned++;
 			tokens.wasted += record.outputTokens;
@@ -187,6 +259,7 @@ function callsAndTokens(log: readonly RunRecord[]): Pick<Summary, 'calls' | 'tok
 			tokens.output += record.outputTokens;
 		} else if (record.type === 'call-finished') {
 			calls[record.role]++;
+			if (record.finishReason === 'length' && cut.has(record.call)) calls.cut++;
 			tokens.prompt += record.promptTokens;
 			tokens.output += record.outputTokens;
 			tokens.recomputed += record.recomputedTokens;
@@ -200,8 +273,10 @@ function queries(log: readonly RunRecord[], total: number): Summary['queries'] {
 	const sortedUs = latenciesUs(log).toSorted((a, b) => a - b);
 	const settledBy = (by: 'vote' | 'aggregator'): number =>
 		log.reduce((count, record) => count + (record.type === 'query-settled' && record.by === by ? 1 : 0), 0);
+	const arrivals = log.filter((record) => record.type === 'query-arrived');
 	return {
 		total,
+		arrivalSpanSeconds: secondsFromUs((arrivals.at(-1)?.timeUs ?? 0) - (arrivals[0]?.timeUs ?? 0)),
 		settledByVote: settledBy('vote'),
 		aggregated: settledBy('aggregator'),
 		p50Seconds: percentileSeconds(sortedUs, 50),
@@ -218,7 +293,7 @@ function percentileSeconds(sortedUs: readonly TimeUs[], percent: number): number
 	return valueUs === undefined ? null : secondsFromUs(valueUs);
 }
 
-function accuracy(log: readonly RunRecord[]): Accuracy {
+function accuracy(log: readonly RunRecord[], { gateEvidence }: RunStarted): Accuracy {
 	const settled = log.filter((record) => record.type === 'query-settled');
 	const both = settled.filter(
 		({ correct, aggregateAllCorrect }) => correct !== null && aggregateAllCorrect !== null,
@@ -231,7 +306,7 @@ function accuracy(log: readonly RunRecord[]): Accuracy {
 		value: shareTrue(settled.map(({ correct }) => correct)),
 		aggregateAllValue: shareTrue(settled.map(({ aggregateAllCorrect }) => aggregateAllCorrect)),
 		deltaPoints: both.length === 0 ? null : (100 * gained) / both.length,
-		lossBoundPoints: null,
+		lossBoundPoints: gateEvidence?.lossBoundPoints ?? null,
 	};
 }
 

@@ -1,57 +1,75 @@
 /** Results as text for a terminal: plain columns without colour, so that they can be piped and compared. */
 import Table from 'cli-table3';
-import type { ComparisonRow } from './comparison.ts';
+import { type ComparisonRow, KNOWS_LENGTHS_NOTE, shownScheduler } from './comparison.ts';
 import { IDLE_CAUSES } from './gpu-time.ts';
 import type { Estimate } from './student-t.ts';
-import { idlePercent, type Summary } from './summary.ts';
+import { bindingPart, idlePercent, type Summary, timesBound } from './summary.ts';
 
 /** One line per scheduler and gate. Intervals in brackets appear where several seeds were run. */
 export function comparisonTable(rows: readonly ComparisonRow[]): string {
 	const oneGate = new Set(rows.map(({ gate }) => gate)).size === 1;
+	const isBatch = rows.every(({ latencyP95Seconds }) => latencyP95Seconds === null);
 	const head = [
 		'scheduler',
 		'gate',
 		'makespan s',
+		'p95 latency s',
 		'expert s',
 		'aggregator s',
 		'speed-up',
+		'aggregated',
+		'cancelled',
+		'cut',
 		'idle %',
 		'above bound',
 		'accuracy points',
 		'verdict',
 	];
 	const cells = rows.map((row) => [
-		row.scheduler,
+		shownScheduler(row),
 		row.gate,
 		range(row.makespanSeconds, 1),
+		row.latencyP95Seconds === null ? '-' : range(row.latencyP95Seconds, 1),
 		row.expertSeconds.mean.toFixed(1),
 		row.aggregatorSeconds.mean.toFixed(1),
 		row.speedup === null ? '-' : range(row.speedup, 2),
+		row.aggregatedQueries.mean.toFixed(0),
+		givenUpCalls(row).toFixed(0),
+		row.cutCalls.mean.toFixed(0),
 		row.idlePercent.mean.toFixed(1),
 		aboveBound(row),
-		row.accuracyDeltaPoints === null ? '-' : signed(row.accuracyDeltaPoints.mean),
+		accuracyChange(row),
 		verdictText(row),
 	]);
-	// A single gate is said once, above the table, by whoever prints it; the column would only widen every line.
-	const keep = (_: string, column: number): boolean => !(oneGate && column === 1);
-	return text(
+	// A single gate is said once, above the table, by whoever prints it; the column would only widen every line. Latencies of a batch say
+	// little beside its makespan.
+	const leftOut = [
+		...(oneGate ? ['gate'] : []),
+		...(isBatch ? ['p95 latency s'] : []),
+		...(rows.every((row) => givenUpCalls(row) === 0) ? ['cancelled'] : []),
+		...(rows.every(({ cutCalls }) => cutCalls.mean === 0) ? ['cut'] : []),
+	];
+	const keep = (_: string, column: number): boolean => !leftOut.includes(head[column] ?? '');
+	const table = plainTable(
 		head.filter(keep),
 		cells.map((line) => line.filter(keep)),
 		oneGate ? 1 : 2,
 	);
+	return rows.some(({ knowsLengths }) => knowsLengths) ? `${table}\n\n${KNOWS_LENGTHS_NOTE}` : table;
 }
 
 /** One run: headline figures, then idle time per GPU by cause. */
 export function summaryTable(summary: Summary): string {
-	const { makespanSeconds, lowerBoundSeconds, stages, calls, queries, accuracy, plan } = summary;
+	const { makespanSeconds, stages, calls, queries, accuracy, plan } = summary;
 	const facts: [string, string][] = [
 		['makespan', `${makespanSeconds.toFixed(1)} s`],
-		['lower bound', lowerBoundSeconds === null ? 'not computed' : `${lowerBoundSeconds.toFixed(1)} s`],
+		['lower bound', boundText(summary)],
 		['expert stage', `${stages.expert.seconds.toFixed(1)} s`],
 		['aggregator stage', `${stages.aggregator.seconds.toFixed(1)} s`],
 		[
 			'calls',
 			`${calls.expert} expert, ${calls.aggregator} aggregator, ${calls.cancelled} cancelled, ${calls.neverStarted} never started, ${calls.failed} failed` +
+				(calls.cut > 0 ? `; ${calls.cut} cut short` : '') +
 				(calls.returned > 0 ? `; ${calls.returned} times given back by a replica that failed` : ''),
 		],
 		['queries', `${queries.total}: ${queries.settledByVote} by vote, ${queries.aggregated} aggregated`],
@@ -60,6 +78,8 @@ export function summaryTable(summary: Summary): string {
 		['GPU time idle', `${idlePercent(summary).toFixed(1)} %`],
 	];
 	if (plan !== null) facts.push(['plan', planText(plan)]);
+	if (summary.knowsLengths)
+		facts.push(['scheduler', `${shownScheduler(summary)}: ${KNOWS_LENGTHS_NOTE.slice(2)}`]);
 	const width = Math.max(...facts.map(([name]) => name.length));
 	const lines = facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
 	return `${lines.join('\n')}\n\n${gpuTable(summary)}`;
@@ -67,7 +87,7 @@ export function summaryTable(summary: Summary): string {
 
 /** Seconds of every GPU: wall, busy, and idle by cause. */
 export function gpuTable(summary: Summary): string {
-	return text(
+	return plainTable(
 		['gpu', 'wall s', 'busy s', ...IDLE_CAUSES.map((cause) => `${cause} s`)],
 		summary.gpus.map(({ gpu, wallSeconds, busySeconds, idle }) => [
 			gpu,
@@ -85,10 +105,29 @@ export function range({ mean, low, high }: Estimate, digits: number): string {
 	return low === high ? `${middle}` : `${middle} (${from} to ${to})`;
 }
 
-/** How far the mean makespan lies above the mean lower bound. */
-export function aboveBound({ makespanSeconds, lowerBoundSeconds }: ComparisonRow): string {
-	if (lowerBoundSeconds === null || lowerBoundSeconds.mean === 0) return '-';
-	return `${(100 * (makespanSeconds.mean / lowerBoundSeconds.mean - 1)).toFixed(0)} %`;
+/** Calls that were given up, begun or not, mean over the seeds. */
+export const givenUpCalls = ({ cancelledCalls, neverStartedCalls }: ComparisonRow): number =>
+	cancelledCalls.mean + neverStartedCalls.mean;
+
+/** How far makespans lie above their lower bounds, mean over the seeds. */
+export function aboveBound({ timesBound }: ComparisonRow): string {
+	return timesBound === null ? '-' : `${(100 * (timesBound.mean - 1)).toFixed(0)} %`;
+}
+
+/** Lower bound of a run, what it comes from, and how far the run lies from it. */
+export function boundText(summary: Summary): string {
+	const { makespanSeconds, lowerBoundSeconds } = summary;
+	if (lowerBoundSeconds === null) return 'not computed';
+	const part = bindingPart(summary);
+	const times = timesBound(makespanSeconds, lowerBoundSeconds);
+	const distance = times === null ? '' : `; the makespan is ${times.toFixed(2)} times that`;
+	return `${lowerBoundSeconds.toFixed(1)} s${part === null ? '' : ` (${part})`}${distance}`;
+}
+
+/** Change of accuracy in points, and where the gate promised how low it may be, that: `+0.12, promised -0.10`. */
+export function accuracyChange({ accuracyDeltaPoints, lossBoundPoints }: ComparisonRow): string {
+	const change = accuracyDeltaPoints === null ? '-' : signed(accuracyDeltaPoints.mean);
+	return lossBoundPoints === null ? change : `${change}, promised ${signed(-lossBoundPoints)}`;
 }
 
 /** Which way the row differs from the baseline, in words. */
@@ -100,9 +139,13 @@ export function verdictText({ wins, speedup }: ComparisonRow): string {
 }
 
 /** A number with its sign: `+0.24`, `-1.00`, `0.00`. */
-export function signed(value: number): string {
-	const digits = value.toFixed(2);
-	return value > 0 && Number(digits) !== 0 ? `+${digits}` : digits.replace(/^-(0\.00)$/, '$1');
+export const signed = (value: number): string => signedTo(value, 2);
+
+/** The same with so many digits. */
+export function signedTo(value: number, digits: number): string {
+	const text = value.toFixed(digits);
+	if (Number(text) === 0) return text.replace('-', '');
+	return value > 0 ? `+${text}` : text;
 }
 
 /** Status, objective, bound and gap of a plan in one line. */
@@ -117,14 +160,19 @@ function latencies({ p50Seconds, p95Seconds, p99Seconds }: Summary['queries']): 
 	return [p50Seconds, p95Seconds, p99Seconds].map((value) => value?.toFixed(1) ?? '-').join(' / ');
 }
 
-function accuracyText({ value, deltaPoints }: Summary['accuracy']): string {
+function accuracyText({ value, deltaPoints, lossBoundPoints }: Summary['accuracy']): string {
 	if (value === null) return 'unknown';
 	const delta = deltaPoints === null ? '' : `, ${signed(deltaPoints)} points against aggregating everything`;
-	return `${(100 * value).toFixed(1)} %${delta}`;
+	const bound = lossBoundPoints === null ? '' : `; the gate promised ${signed(-lossBoundPoints)} at worst`;
+	return `${(100 * value).toFixed(1)} %${delta}${bound}`;
 }
 
-/** Columns from `firstNumber` on are right-aligned. */
-function text(head: readonly string[], rows: readonly (readonly string[])[], firstNumber: number): string {
+/** Columns from `firstNumber` on are right-aligned, that of verdicts excepted. */
+export function plainTable(
+	head: readonly string[],
+	rows: readonly (readonly string[])[],
+	firstNumber: number,
+): string {
 	const table = new Table({
 		head: [...head],
 		chars: NO_BORDERS,

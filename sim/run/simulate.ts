@@ -6,7 +6,7 @@ import type { EngineFactory } from '../domain/engine.ts';
 import { assert, PolicyError, present } from '../domain/errors.ts';
 import type { CallId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
-import { type CallFinished, RUN_LOG_FORMAT, type RunRecord } from '../domain/run-log.ts';
+import { type EndRecord, type MakespanBound, RUN_LOG_FORMAT, type RunRecord } from '../domain/run-log.ts';
 import type { Forecaster, Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import { type TimeUs, usFromSeconds } from '../domain/units.ts';
@@ -22,8 +22,7 @@ export interface SimulateOptions {
 	readonly version: string;
 	/** Receives every record of the run log, in order. */
 	readonly onRecord: (record: RunRecord) => void;
-	/** Lower bound on the makespan, in seconds, for the calls that the run made. */
-	readonly bound?: (calls: readonly CallFinished[]) => number;
+	readonly bound?: MakespanBound;
 	/** When aborted, the run ends with a `run-ended` record that says `interrupted`. */
 	readonly signal?: AbortSignal;
 	/** Called now and then with the share of queries settled, 0 to 1. */
@@ -62,14 +61,14 @@ export async function simulate(
 class SimulatedRun {
 	private readonly setup: Setup;
 	private readonly scheduler: Scheduler;
+	private readonly gate: Gate;
 	private readonly options: SimulateOptions;
 	private readonly queue = new EventQueue<Pending>();
 	private readonly executor: SimulatedExecutor;
 	private readonly controller: Controller;
 	private readonly forecaster: Forecaster;
-	private readonly finished: CallFinished[] = [];
+	private readonly ended: EndRecord[] = [];
 	private failedCalls = 0;
-	private cancelledCalls = 0;
 	private nowUs: TimeUs = 0;
 	private lastRecordUs: TimeUs = 0;
 	private hasPlan = false;
@@ -81,6 +80,7 @@ class SimulatedRun {
 	constructor(setup: Setup, scheduler: Scheduler, gate: Gate, options: SimulateOptions) {
 		this.setup = setup;
 		this.scheduler = scheduler;
+		this.gate = gate;
 		this.options = options;
 		const factory: EngineFactory = (config, step) => createEngine(setup.engineMode, config, step);
 		this.forecaster = createForecaster(setup, factory);
@@ -110,7 +110,7 @@ class SimulatedRun {
 
 	async run(): Promise<RunOutcome> {
 		const { setup, scheduler, options, queue } = this;
-		const plan = await scheduler.plan(createProblem(setup, this.forecaster));
+		const plan = await scheduler.plan(createProblem(setup, this.gate, this.forecaster));
 		// Deciding costs time too: queries arrive and wait while the plan's charged time passes.
 		queue.push(usFromSeconds(plan.evidence.solveSeconds), EVENT_RANK.plan, { kind: 'plan', plan });
 		this.streamArrival();
@@ -149,7 +149,7 @@ class SimulatedRun {
 			case 'plan':
 				this.controller.setPlan(pending.plan, this.nowUs);
 				this.hasPlan = true;
-				return this.arrivedQueries > 0;
+				return !this.isNextDue();
 			case 'arrival':
 				this.arrive();
 				return this.hasPlan;
@@ -188,6 +188,12 @@ class SimulatedRun {
 		this.streamArrival();
 	}
 
+	/** Whether a query arrives at this very moment that has not yet: the scheduler is asked when it has. */
+	private isNextDue(): boolean {
+		const next = this.setup.queries[this.arrivedQueries];
+		return next !== undefined && next.arrivalUs <= this.nowUs;
+	}
+
 	private streamArrival(): void {
 		const next = this.setup.queries[this.arrivedQueries];
 		if (next !== undefined) this.queue.push(next.arrivalUs, EVENT_RANK.arrival, { kind: 'arrival' });
@@ -198,11 +204,12 @@ class SimulatedRun {
 		this.replanAsked = false;
 		const left = [...this.controller.state.queries.values()].filter((record) => !record.settled);
 		const isPending = (id: CallId): boolean => this.controller.state.call(id).state === 'pending';
-		const problem = createProblem(this.setup, this.forecaster, {
+		const problem = createProblem(this.setup, this.gate, this.forecaster, {
 			queries: left.map((record) => record.query),
 			expertCalls: left.flatMap((record) =>
 				record.slotCalls.filter(isPending).map((id) => this.controller.state.call(id).call),
 			),
+			arrivedQueries: this.arrivedQueries,
 		});
 		const plan = await this.scheduler.plan(problem);
 		const readyUs = this.nowUs + usFromSeconds(plan.evidence.solveSeconds);
@@ -210,21 +217,22 @@ class SimulatedRun {
 	}
 
 	private end(status: RunOutcome['status'], plan: Plan): RunOutcome {
-		const { bound } = this.options;
-		// Calls that were given up took time that no bound on the finished ones accounts for.
-		const boundHolds = status === 'complete' && this.cancelledCalls === 0;
-		const lowerBoundUs = boundHolds && bound !== undefined ? usFromSeconds(bound(this.finished)) : null;
+		const bound = status === 'complete' ? this.options.bound : undefined;
 		// The clock may have run on to a gauge reading that found its engine at rest: the run ended with its last happening.
 		const endUs = this.lastRecordUs;
-		this.write({ type: 'run-ended', timeUs: endUs, status, lowerBoundUs });
+		this.write({
+			type: 'run-ended',
+			timeUs: endUs,
+			status,
+			...(bound === undefined ? { lowerBoundUs: null } : bound(this.ended)),
+		});
 		return { status, endUs, plan, failedCalls: this.failedCalls };
 	}
 
 	private write(record: RunRecord): void {
 		this.lastRecordUs = record.timeUs;
-		if (record.type === 'call-finished') this.finished.push(record);
+		if (record.type === 'call-finished' || record.type === 'query-settled') this.ended.push(record);
 		else if (record.type === 'call-failed') this.failedCalls++;
-		else if (record.type === 'call-cancelled') this.cancelledCalls++;
 		this.options.onRecord(record);
 	}
 
@@ -256,5 +264,7 @@ function runStarted(setup: Setup, scheduler: Scheduler, gate: Gate, version: str
 		gpus: setup.cluster.gpus.map(({ id, type, host }) => ({ gpu: id, type, host })),
 		models: setup.models.map(({ id, modelClass }) => ({ model: id, modelClass })),
 		queryCount: setup.queries.length,
+		...(scheduler.knowsLengths && { knowsLengths: true }),
+		...(gate.evidence && { gateEvidence: gate.evidence() }),
 	};
 }

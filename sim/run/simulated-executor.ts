@@ -106,12 +106,43 @@ export class SimulatedExecutor implements Executor {
 	cancel(id: CallId): void {
 		const replica = this.replica(present(this.callReplica.get(id), `replica of call ${id}`));
 		const call = present(replica.calls.get(id), `call ${id}`);
-		const work = cancelledWork(this.world.nowUs(), replica.engine.abort(id));
+		const outputTokens = this.trueCalls.carriedTokens(call) + replica.engine.abort(id);
+		const work = cancelledWork(this.world.nowUs(), outputTokens);
 		replica.calls.delete(id);
 		this.trueCalls.gaveNone(call);
 		const { replica: replicaId } = replica.start;
 		const outcome = { kind: 'cancelled' } as const;
 		this.happenNow({ kind: 'call-ended', call: id, replica: replicaId, outcome, work });
+	}
+
+	/** What it has goes along; what the engine it left held of it is computed again where it goes. */
+	migrate(id: CallId, to: ReplicaId): void {
+		const from = this.replica(present(this.callReplica.get(id), `replica of call ${id}`));
+		const call = from.calls.get(id);
+		if (call === undefined) return;
+		const carried = this.trueCalls.carry(call, from.engine.abort(id));
+		from.calls.delete(id);
+		const target = this.replica(to);
+		target.calls.set(id, call);
+		this.callReplica.set(id, to);
+		if (target.stage === 'ready') target.engine.submit([this.trueCalls.request(call)]);
+		this.happenNow({
+			kind: 'call-migrated',
+			call: id,
+			from: from.start.replica,
+			replica: to,
+			outputTokens: carried,
+		});
+	}
+
+	/** What it has stays with the client; what its engine held of it is computed again. */
+	park(id: CallId): void {
+		const replica = this.replica(present(this.callReplica.get(id), `replica of call ${id}`));
+		const call = replica.calls.get(id);
+		if (call === undefined) return;
+		const outputTokens = this.trueCalls.carry(call, replica.engine.abort(id));
+		replica.calls.delete(id);
+		this.happenNow({ kind: 'call-parked', call: id, replica: replica.start.replica, outputTokens });
 	}
 
 	/**
@@ -176,9 +207,9 @@ export class SimulatedExecutor implements Executor {
 
 	private giveUp(replica: RunningReplica, reason: string): void {
 		const { replica: id } = replica.start;
-		const lost = [...replica.calls.keys()].map((call) => ({
-			call,
-			outputTokens: replica.engine.abort(call),
+		const lost = [...replica.calls.values()].map((call) => ({
+			call: call.id,
+			outputTokens: this.trueCalls.drop(call) + replica.engine.abort(call.id),
 		}));
 		replica.stage = 'over';
 		replica.calls.clear();
@@ -197,12 +228,10 @@ export class SimulatedExecutor implements Executor {
 			this.trueCalls.gaveNone(call);
 			return { ...common, outcome: { kind: 'failed', reason: event.reason }, work: null };
 		}
-		const { startedUs, firstTokenUs, cachedPromptTokens, recomputedTokens, preemptions, outputTokens } =
-			event;
 		return {
 			...common,
 			outcome: this.trueCalls.outcome(call, event),
-			work: { startedUs, firstTokenUs, cachedPromptTokens, recomputedTokens, preemptions, outputTokens },
+			work: this.trueCalls.work(call, event),
 		};
 	}
 

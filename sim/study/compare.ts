@@ -12,6 +12,8 @@ export interface CompareRequest {
 	readonly firstSeed: number;
 	/** `SCHEDULER` or `SCHEDULER/GATE`; by default the first scheduler with the first gate. */
 	readonly baseline?: string;
+	/** Schedulers whose run of the first seed is written in full; by default all. */
+	readonly written?: readonly string[];
 	/** Where the runs are written, one folder a run; null keeps the summaries only. */
 	readonly folder: string | null;
 }
@@ -37,7 +39,7 @@ export async function compareSchedulers(
 
 /** Jobs of a comparison, all of one seed before the next, so that an interrupted study holds whole pairs. */
 export function compareJobs(request: CompareRequest): RunJob[] {
-	const { experiment, sets, schedulers, gates, seeds, firstSeed, folder } = request;
+	const { experiment, sets, schedulers, gates, seeds, firstSeed, folder, written = schedulers } = request;
 	return Array.from({ length: seeds }, (_, i) => firstSeed + i).flatMap((seed) =>
 		schedulers.flatMap((scheduler) =>
 			gates.map((gate) => ({
@@ -46,9 +48,13 @@ export function compareJobs(request: CompareRequest): RunJob[] {
 				seed,
 				scheduler,
 				gate,
-				folder: folder === null ? null : path.join(folder, 'runs', `${scheduler}--${gate}`, `seed${seed}`),
-				detail: seed === firstSeed ? ('full' as const) : ('summary' as const),
+				folder: folder === null ? null : path.join(folder, 'runs', cellName(scheduler, gate), `seed${seed}`),
+				detail: seed === firstSeed && written.includes(scheduler) ? ('full' as const) : ('summary' as const),
 			})),
 		),
 	);
 }
+
+/** Name of the folder of a scheduler and gate. `adaptive:all-cuts` has a colon, which some file systems refuse. */
+export const cellName = (scheduler: string, gate: string): string =>
+	`${scheduler}--${gate}`.replaceAll(/[^\w.+-]/g, '_');

@@ -20,26 +20,58 @@ export interface ReplayError {
 	readonly preemptions: { readonly measured: number; readonly simulated: number };
 	readonly measured: RunMetrics;
 	readonly simulated: RunMetrics;
-	/** Calls that finished in both runs: the means are taken over these. */
+	/** Calls that finished in both runs, with as many tokens and where they began: the means are taken over these. */
 	readonly calls: number;
+	readonly finishedInBoth: number;
+	/** The scheduler decides anew in the simulation, on the times that it has there. */
+	readonly decided: { readonly measured: CallDecisions; readonly simulated: CallDecisions };
+}
+
+/** What a scheduler did to calls beyond sending them off. */
+export interface CallDecisions {
+	/** Calls taken off a replica for another one, or to wait; one may be taken off more than once. */
+	readonly moves: number;
+	/** Calls that were sent with a limit below their own. */
+	readonly cut: number;
+	readonly cancelled: number;
 }
 
 /**
  * The setup of a run with what it turned out to be in place of what was drawn: prompt tokens, output lengths and answers as recorded. What the
- * run never asked (calls that were cancelled or failed) stays as drawn.
+ * run did not come to see stays as drawn: calls that failed, were cancelled or never sent, and how those that were cut would have gone on; only
+ * that they were longer than was seen of them is known.
  */
 export function replaySetup(setup: Setup, records: readonly RunRecord[]): Setup {
 	const finished = finishedCalls(records);
+	const unfinished = seenTokens(records);
 	const queries = setup.queries.map((query) => ({
 		...query,
 		slotPromptTokens: query.slotPromptTokens.map(
 			(tokens, slotIndex) => finished.get(expertCallId(query.id, slotIndex))?.promptTokens ?? tokens,
 		),
 	}));
-	return { ...setup, queries, truth: recordedTruth({ ...setup, queries }, finished) };
+	return { ...setup, queries, truth: recordedTruth({ ...setup, queries }, finished, unfinished) };
 }
 
-function recordedTruth(setup: Setup, finished: ReadonlyMap<CallId, CallFinished>): Truth {
+/** Tokens of calls that had more to say: those that were cut short of their own limit, or cancelled. */
+function seenTokens(records: readonly RunRecord[]): Map<CallId, number> {
+	const cuts = new Map<CallId, number>();
+	const seen = new Map<CallId, number>();
+	for (const record of records) {
+		if (record.type === 'call-dispatched')
+			cuts.set(record.call, record.cutTokens ?? Number.POSITIVE_INFINITY);
+		else if (record.type === 'call-finished' && record.outputTokens >= (cuts.get(record.call) ?? 0))
+			seen.set(record.call, record.outputTokens);
+		else if (record.type === 'call-cancelled') seen.set(record.call, record.outputTokens);
+	}
+	return seen;
+}
+
+function recordedTruth(
+	setup: Setup,
+	finished: ReadonlyMap<CallId, CallFinished>,
+	unfinished: ReadonlyMap<CallId, number>,
+): Truth {
 	const calls = new Map<CallId, CallTruth>();
 	const queries = new Map<QueryId, QueryTruth>();
 	for (const query of setup.queries) {
@@ -52,14 +84,22 @@ function recordedTruth(setup: Setup, finished: ReadonlyMap<CallId, CallFinished>
 		const share = (tokens: number): number => Math.round(((read ?? 0) * tokens) / written);
 		for (const id of slots) {
 			const call = finished.get(id);
+			const seen = unfinished.get(id);
+			const drawn = setup.truth.call(id);
+			if (seen !== undefined && drawn.outputTokens <= seen)
+				calls.set(id, { ...drawn, outputTokens: seen + 1 });
 			if (call === undefined) continue;
 			const { outputTokens, answer, finishReason } = call;
 			// Which slot the aggregator's tokens came from was not recorded; only their sum matters.
 			const answerTokens =
 				read === null || written === 0
-					? setup.truth.call(id).answerTokens
+					? drawn.answerTokens
 					: share(writtenSoFar + outputTokens) - share(writtenSoFar);
 			writtenSoFar += outputTokens;
+			if (seen !== undefined) {
+				calls.set(id, { ...drawn, outputTokens: Math.max(drawn.outputTokens, seen), answerTokens });
+				continue;
+			}
 			calls.set(id, {
 				outputTokens,
 				answerTokens,
@@ -68,11 +108,14 @@ function recordedTruth(setup: Setup, finished: ReadonlyMap<CallId, CallFinished>
 			});
 		}
 		if (aggregation === undefined) continue;
-		queries.set(query.id, {
-			...setup.truth.query(query.id),
-			aggregatorOutputTokens: aggregation.outputTokens,
-			aggregatorAnswer: () => aggregation.answer,
-		});
+		const drawn = setup.truth.query(query.id);
+		const { outputTokens, answer } = aggregation;
+		queries.set(
+			query.id,
+			unfinished.has(aggregation.call)
+				? { ...drawn, aggregatorOutputTokens: Math.max(drawn.aggregatorOutputTokens, outputTokens) }
+				: { ...drawn, aggregatorOutputTokens: outputTokens, aggregatorAnswer: () => answer },
+		);
 	}
 	return {
 		call: (id) => calls.get(id) ?? setup.truth.call(id),
@@ -87,14 +130,23 @@ function answerTokensRead({ aggregatorPrompt }: Setup, query: Query, promptToken
 	return Math.max(0, promptTokens - rest);
 }
 
-/** Both logs over the calls that finished in both. */
+/** Both logs over the calls that finished alike in both. */
 export function replayError(
 	name: string,
 	measured: readonly RunRecord[],
 	simulated: readonly RunRecord[],
 ): ReplayError {
 	const both = finishedCalls(simulated);
-	const shared = new Set([...finishedCalls(measured).keys()].filter((id) => both.has(id)));
+	const inBoth = [...finishedCalls(measured).values()].filter(({ call }) => both.has(call));
+	// First tokens of a call that moved are those after its last move.
+	const shared = new Set(
+		inBoth
+			.filter(({ call, outputTokens, migrations = 0 }) => {
+				const other = both.get(call);
+				return other?.outputTokens === outputTokens && migrations === 0 && !other.migrations;
+			})
+			.map(({ call }) => call),
+	);
 	const [was, is] = [metrics(measured, shared), metrics(simulated, shared)];
 	const error = (key: keyof RunMetrics): number | null =>
 		shared.size === 0 ? null : percentOff(is[key], was[key]);
@@ -108,6 +160,17 @@ export function replayError(
 		measured: was,
 		simulated: is,
 		calls: shared.size,
+		finishedInBoth: inBoth.length,
+		decided: { measured: decisions(measured), simulated: decisions(simulated) },
+	};
+}
+
+function decisions(records: readonly RunRecord[]): CallDecisions {
+	const count = (isOne: (record: RunRecord) => boolean): number => records.filter(isOne).length;
+	return {
+		moves: count(({ type }) => type === 'call-migrated' || type === 'call-parked'),
+		cut: count((record) => record.type === 'call-dispatched' && record.cutTokens !== undefined),
+		cancelled: count(({ type }) => type === 'call-cancelled'),
 	};
 }
 

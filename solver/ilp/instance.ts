@@ -14,13 +14,18 @@ export interface PlacementInstance {
 	readonly maxModelsPerWorker: number;
 }
 
-export interface PlacementExpert {
+/** A model to be seated, whatever it costs. */
+export interface SeatedExpert {
 	readonly model: ModelId;
 	/** N_m, at least 1. */
 	readonly calls: number;
 	/** Rmax_m: workers that may load it, at least 1. */
 	readonly cap: number;
 	/** Per worker; null where the model does not fit. */
+	readonly costs: readonly (object | null)[];
+}
+
+export interface PlacementExpert extends SeatedExpert {
 	readonly costs: readonly (ExpertCost | null)[];
 }
 
@@ -47,7 +52,7 @@ export function createInstance(problem: Problem): PlacementInstance {
 		return { model, calls, cap: replicationCap(costs, modelClass, options.replicationCap), costs };
 	});
 	const instance = { workers, experts, maxModelsPerWorker: options.maxModelsPerWorker };
-	requireSeats(instance);
+	requireSeats(experts, workers, options.maxModelsPerWorker);
 	return instance;
 }
 
@@ -67,9 +72,9 @@ export function replicationCap(
 }
 
 /** Whether all experts find a seat: a matching of experts to the K seats of each worker, by augmenting paths. */
-export function canSeat(experts: readonly PlacementExpert[], freeSeats: readonly number[]): boolean {
-	const seated = freeSeats.map((): PlacementExpert[] => []);
-	const seat = (expert: PlacementExpert, tried: Set<number>): boolean => {
+export function canSeat(experts: readonly SeatedExpert[], freeSeats: readonly number[]): boolean {
+	const seated = freeSeats.map((): SeatedExpert[] => []);
+	const seat = (expert: SeatedExpert, tried: Set<number>): boolean => {
 		for (let n = 0; n < freeSeats.length; n++) {
 			if ((expert.costs[n] ?? null) === null || tried.has(n)) continue;
 			tried.add(n);
@@ -89,8 +94,15 @@ export function canSeat(experts: readonly PlacementExpert[], freeSeats: readonly
 	return experts.every((expert) => seat(expert, new Set()));
 }
 
-/** Equations 7 and 9 leave a plan only if every expert gets a seat. We say what is needed and raise nothing silently. */
-function requireSeats({ workers, experts, maxModelsPerWorker }: PlacementInstance): void {
+/**
+ * Equations 7 and 9 leave a plan only if every expert gets a seat. We say what is needed and raise nothing silently.
+ * @throws UsageError E_TOO_FEW_SEATS
+ */
+export function requireSeats(
+	experts: readonly SeatedExpert[],
+	workers: readonly unknown[],
+	maxModelsPerWorker: number,
+): void {
 	const fits = (seats: number): boolean =>
 		canSeat(
 			experts,

@@ -1,4 +1,4 @@
-import type { MipModel } from './formulate.ts';
+import type { MipModel } from './mip-model.ts';
 
 /** When to stop. Gap and nodes give the same answer everywhere; the time limit is there so that it ends. */
 export interface MipLimits {
@@ -13,6 +13,8 @@ export interface MipRequest {
 	/** A feasible point to start from, one value per column. */
 	readonly start: Float64Array | null;
 	readonly limits: MipLimits;
+	/** No effort is spent on finding good points: the caller has better ways. */
+	readonly proofOnly?: true;
 }
 
 export interface MipResult {
@@ -25,6 +27,8 @@ export interface MipResult {
 	readonly values: Float64Array | null;
 	/** Proven lower bound on the objective; null when there is none. */
 	readonly bound: number | null;
+	/** Of a program without integer columns that was solved: change of the objective per unit of each row's limit; else absent. */
+	readonly rowDuals?: Float64Array;
 	/** Branch-and-bound nodes. */
 	readonly nodes: number;
 	readonly message: string;

@@ -4,11 +4,15 @@
  */
 import { cpus, loadavg } from 'node:os';
 import { engineScenarios } from './engine.ts';
+import { planScenarios } from './plan.ts';
 import { say } from './report.ts';
 
 type Scenario = () => void | Promise<void>;
 
-const groups: Readonly<Record<string, Readonly<Record<string, Scenario>>>> = { engine: engineScenarios };
+const groups: Readonly<Record<string, Readonly<Record<string, Scenario>>>> = {
+	engine: engineScenarios,
+	plan: planScenarios,
+};
 
 async function main(wanted: readonly string[]): Promise<void> {
 	if (wanted.includes('--help') || wanted.includes('-h')) {

@@ -109,3 +109,23 @@ it.each(['SIGINT', 'SIGHUP'] as const)(
 		expect(lastRecord(out)).toMatchObject({ type: 'run-ended', status: 'interrupted' });
 	},
 );
+
+it('a second interruption ends it at once, and says so', async () => {
+	const folder = temporaryFolder();
+	// A live run has servers to stop, which takes a moment.
+	const words = ['live', 'tiny', '--out', path.join(folder, 'run')];
+	const child = spawn(process.execPath, ['-r', 'ts-node/register', 'sim/cli/main.ts', ...words], {
+		cwd: repository,
+		stdio: ['ignore', 'ignore', 'pipe'],
+		env: { ...process.env, XDG_STATE_HOME: path.join(folder, 'state') },
+	});
+	let stderr = '';
+	child.stderr.on('data', (bytes: Buffer) => {
+		// Of two equal signals at once one would be lost.
+		if (stderr === '') for (const how of ['SIGINT', 'SIGTERM'] as const) child.kill(how);
+		stderr += bytes;
+	});
+	const [code] = await once(child, 'close');
+	expect(code).toBe(130);
+	expect(stderr).toMatch(/^running tiny live: .*\nmosaic: interrupted again; ended at once\n$/);
+});

@@ -14,6 +14,9 @@ const LIMIT_MS = 180_000;
 
 const live = (words: readonly string[], options: RunOptions) =>
 	mosaic(['live', ...words], { ...options, env: { XDG_STATE_HOME: path.join(options.cwd, 'state') } });
+/** The copy in a run folder. */
+const QUESTIONS = 'questions.jsonl';
+
 const readJson = (...parts: string[]) => JSON.parse(readFileSync(path.join(...parts), 'utf8'));
 const journalOf = (folder: string) => readJournal(path.join(folder, 'journal.jsonl'));
 
@@ -120,6 +123,18 @@ describe('mosaic live', () => {
 		expect(journalOf(run).entries).toHaveLength(before);
 	});
 
+	it('a complete run whose experiment was changed says that its results are those of the run as it was', async () => {
+		const changed = path.join(cwd, 'changed');
+		cpSync(run, changed, { recursive: true });
+		const file = path.join(changed, 'experiment.yaml');
+		writeFileSync(file, readFileSync(file, 'utf8').replace('keepQueries: 8', 'keepQueries: 7'));
+		const again = await live(['--resume', 'changed', '--json'], { cwd });
+		expect({ code: again.code, stdout: again.stdout }).toEqual({ code: 0, stdout: result.stdout });
+		expect(again.stderr).toMatch(
+			/^changed\/experiment.yaml: expected the experiment .*, got one that was changed; the results are those of the run as it was\nchanged is complete already\n/,
+		);
+	});
+
 	it('a run that was killed while its results were written gets them from its journal', async () => {
 		const summary = readFileSync(path.join(run, 'summary.json'), 'utf8');
 		const events = readFileSync(path.join(run, 'events.jsonl'), 'utf8');
@@ -172,6 +187,12 @@ describe('mosaic live', () => {
 		writeFileSync(file, readFileSync(file, 'utf8').replace('keepQueries: 8', 'keepQueries: 7'));
 		expect(await mistake('--resume', 'unfinished')).toBe(
 			'mosaic: unfinished/experiment.yaml: expected the experiment that journal.jsonl belongs to (kill, round-robin, gate never, seed 0), got one that was changed\n',
+		);
+		cpSync(path.join(run, 'experiment.yaml'), file);
+		const questions = path.join(unfinished, QUESTIONS);
+		writeFileSync(questions, readFileSync(questions, 'utf8').replace('?', '??'));
+		expect(await mistake('--resume', 'unfinished')).toBe(
+			`mosaic: unfinished/${QUESTIONS}: expected the file that journal.jsonl belongs to (kill, round-robin, gate never, seed 0), got one that was changed\n`,
 		);
 		writeFileSync(path.join(unfinished, 'journal.jsonl'), lines.join('\n').replace('"gpu0"', '"gpu7"'));
 		expect(await mistake('--resume', 'unfinished')).toMatch(

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ADAPTIVE_SWITCHES, SWITCH_MEANINGS } from '../../solver/adaptive/switches.ts';
 import { schedulerNames } from '../../solver/index.ts';
 import { mosaic } from './support.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -17,6 +18,7 @@ describe('mosaic list', () => {
 		expect(bundled).toMatchObject({
 			format: 1,
 			schedulers: schedulerNames,
+			switches: ADAPTIVE_SWITCHES.map((name) => ({ name, meaning: SWITCH_MEANINGS[name] })),
 			gates: ['never', 'unanimous', 'majority'],
 		});
 		const names = bundled.experiments.map(({ name }: { name: string }) => name);
@@ -34,6 +36,8 @@ describe('mosaic list', () => {
 			'  tiny ',
 			'schedulers',
 			'round-robin',
+			'switches of adaptive',
+			SWITCH_MEANINGS.migrate,
 			'gates',
 			'majority',
 			'models',

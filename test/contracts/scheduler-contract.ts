@@ -86,7 +86,7 @@ function planBreaches(plan: Plan, problem: Problem): string[] {
 	}
 	const wanted = new Map<string, number>();
 	for (const { model, count } of problem.expertCalls) wanted.set(model, (wanted.get(model) ?? 0) + count);
-	for (const model of new Set([...planned.keys(), ...wanted.keys()]))
+	for (const model of plan.dynamic ? planned.keys() : new Set([...planned.keys(), ...wanted.keys()]))
 		if (planned.get(model) !== wanted.get(model))
 			breaches.push(
 				`plan: shares of ${model} add up to ${planned.get(model)}, its calls are ${wanted.get(model)}`,
@@ -105,6 +105,8 @@ function refusedStarts(records: readonly RunRecord[]): string[] {
 	return refused.map(({ replica, reason }) => `memory: start of ${replica} refused, ${reason}`);
 }
 
+const TAKES_GPU: ReadonlySet<string> = new Set(['loading', 'awake', 'falling-asleep', 'waking', 'stopping']);
+
 /** These policies run one engine at a time on a GPU, as the paper does. */
 function sharedGpus(records: readonly RunRecord[]): string[] {
 	const breaches: string[] = [];
@@ -112,8 +114,10 @@ function sharedGpus(records: readonly RunRecord[]): string[] {
 	for (const record of records) {
 		if (record.type !== 'replica-changed') continue;
 		for (const gpu of record.gpus) {
-			if (record.state === 'stopped' || record.state === 'failed') holder.delete(gpu);
+			if (!TAKES_GPU.has(record.state)) holder.delete(gpu);
 			else {
+				// Stopped in its sleep, it took nothing.
+				if (record.state === 'stopping' && holder.get(gpu) !== record.replica) continue;
 				const other = holder.get(gpu) ?? record.replica;
 				if (other !== record.replica) breaches.push(`gpu: ${gpu} holds ${other} and ${record.replica}`);
 				holder.set(gpu, record.replica);
@@ -123,7 +127,7 @@ function sharedGpus(records: readonly RunRecord[]): string[] {
 	return breaches;
 }
 
-/** Each worker was given what the plan says, model by model. */
+/** Each worker was given what the plan says, model by model. An open-ended plan cannot say how much: only where. */
 function undelivered(records: readonly RunRecord[], plan: Plan | undefined): string[] {
 	const gpusOf = new Map<ReplicaId, string>();
 	const given = new Map<string, number>();
@@ -140,6 +144,12 @@ function undelivered(records: readonly RunRecord[], plan: Plan | undefined): str
 		if (calls !== null) planned.set(key, (planned.get(key) ?? 0) + calls);
 	}
 	const breaches: string[] = [];
+	if (plan?.openEnded) {
+		const seats = new Set(
+			plan.sessions.map(({ gpus, model, role }) => `${role} ${model} on ${gpus.join('+')}`),
+		);
+		return [...given.keys()].filter((key) => !seats.has(key)).map((key) => `seats: ${key} was not planned`);
+	}
 	for (const [key, calls] of planned)
 		if (given.get(key) !== calls) breaches.push(`shares: ${key}: planned ${calls}, given ${given.get(key)}`);
 	return breaches;

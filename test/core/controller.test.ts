@@ -38,6 +38,8 @@ function scripted(small: SmallSetup, gate = 'majority') {
 		wake: (replica) => orders.push(`wake ${replica}`),
 		dispatch: (call, replica) => orders.push(`dispatch ${call.id} ${replica}`),
 		cancel: (call) => orders.push(`cancel ${call}`),
+		park: (call) => orders.push(`park ${call}`),
+		migrate: (call, to) => orders.push(`migrate ${call} ${to}`),
 	};
 	const controller = new Controller({
 		setup,

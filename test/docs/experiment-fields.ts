@@ -30,8 +30,11 @@ export function withFieldTable(markdown: string, schema: object): string {
 
 function fieldRows(path: string, schema: JsonSchema): string[][] {
 	const alternatives = (schema.anyOf ?? []).filter(({ type }) => type !== 'null');
-	const [single] = alternatives;
-	if (single !== undefined && alternatives.length === 1) return fieldRows(path, single);
+	// Of several forms, a word is told in the field's own row, and a mapping has fields.
+	if (alternatives.length > 0)
+		return alternatives
+			.filter((form) => alternatives.length === 1 || kindOf(form) === 'group')
+			.flatMap((form) => fieldRows(path, form));
 	if (schema.oneOf !== undefined) return schema.oneOf.flatMap((option) => familyRows(path, option));
 	if (schema.items?.properties !== undefined || schema.items?.oneOf !== undefined)
 		return fieldRows(`${path}[]`, schema.items);
@@ -90,7 +93,7 @@ function kindOf(field: JsonSchema): string {
 function defaultOf(field: JsonSchema, isRequired: boolean, isGroup: boolean): string {
 	if (isRequired) return 'required';
 	if (field.default === undefined) return '';
-	const isWritten = !isGroup || field.default === null;
+	const isWritten = !isGroup || field.default === null || typeof field.default === 'string';
 	if (!isWritten) return '';
 	return field.default === '' ? 'empty' : `\`${JSON.stringify(field.default)}\``;
 }

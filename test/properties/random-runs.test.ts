@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createGate } from '../../sim/aggregate/index.ts';
 import type { RunRecord } from '../../sim/domain/run-log.ts';
 import { simulate } from '../../sim/run/simulate.ts';
+import { randomGate } from '../support/random-gate.ts';
 import { randomPolicy } from '../support/random-policy.ts';
 import { randomSetup, type SetupShape, setupShapes } from '../support/random-setup.ts';
 import { lawBreaches } from '../support/run-laws.ts';
@@ -11,7 +11,7 @@ const FIXED = { seed: 20251, numRuns: 1000 };
 
 async function run(shape: SetupShape): Promise<readonly RunRecord[]> {
 	const records: RunRecord[] = [];
-	await simulate(randomSetup(shape), randomPolicy(shape.seed), createGate(shape.gate), {
+	await simulate(randomSetup(shape), randomPolicy(shape.seed), randomGate(shape), {
 		version: 'test',
 		onRecord: (record) => {
 			records.push(record);
@@ -38,7 +38,7 @@ describe('random workloads under a random policy', () => {
 	it('keep the laws of every run', async () => {
 		await fc.assert(
 			fc.asyncProperty(setupShapes, async (shape) => {
-				expect(lawBreaches(await run(shape), randomSetup(shape))).toEqual([]);
+				expect(lawBreaches(await run(shape), randomSetup(shape), randomGate(shape))).toEqual([]);
 			}),
 			{ ...FIXED, examples: [[refusedAndCancelled]] },
 		);
@@ -55,7 +55,8 @@ describe('random workloads under a random policy', () => {
 
 	it('meet everything that can happen to a call, a query and a replica', async () => {
 		const seen = new Set<string>();
-		for (const shape of fc.sample(setupShapes, { ...FIXED, numRuns: 100 }))
+		for (const shape of fc.sample(setupShapes, { ...FIXED, numRuns: 100 })) {
+			const cut = new Set<string>();
 			for (const record of await run(shape)) {
 				if (record.type === 'replica-changed') seen.add(record.state);
 				else if (record.type === 'query-settled') seen.add(`settled by ${record.by}`);
@@ -63,10 +64,15 @@ describe('random workloads under a random policy', () => {
 					seen.add(`finished by ${record.finishReason}`);
 					if (record.preemptions > 0) seen.add('preempted');
 					if (record.cachedPromptTokens > 0) seen.add('cached prompt');
+					if (record.migrations) seen.add('moved');
+					if (record.finishReason === 'length' && cut.has(record.call))
+						seen.add(`${record.role} cut by the gate`);
 				} else if (record.type === 'call-cancelled')
 					seen.add(record.replica === null ? 'never started' : 'cancelled');
+				else if (record.type === 'call-dispatched' && record.cutTokens !== undefined) cut.add(record.call);
 				else seen.add(record.type);
 			}
+		}
 		const replicas = [
 			'loading',
 			'awake',
@@ -79,6 +85,13 @@ describe('random workloads under a random policy', () => {
 		];
 		const queries = ['settled by vote', 'settled by aggregator', 'settled by failure', 'aggregation-needed'];
 		const calls = ['finished by stop', 'finished by length', 'preempted', 'cached prompt', 'call-failed'];
+		const beyond = [
+			'moved',
+			'call-migrated',
+			'call-parked',
+			'expert cut by the gate',
+			'aggregator cut by the gate',
+		];
 		const rest = [
 			'cancelled',
 			'never started',
@@ -87,6 +100,8 @@ describe('random workloads under a random policy', () => {
 			'engine-sample',
 			'plan-made',
 		];
-		expect([...seen]).toEqual(expect.arrayContaining([...replicas, ...queries, ...calls, ...rest]));
+		expect([...seen]).toEqual(
+			expect.arrayContaining([...replicas, ...queries, ...calls, ...beyond, ...rest]),
+		);
 	});
 });

@@ -114,6 +114,26 @@ it.each<[string, Spoil, string]>([
 		'is loading',
 	],
 	['a first token before the start', finishedWith({ firstTokenUs: 0 }), 'times'],
+	[
+		'an early settlement of an open vote',
+		(records) => {
+			const settled = records.findIndex((record) => record.type === 'query-settled' && record.by === 'vote');
+			const record = present(records[settled], 'settlement');
+			const query = 'query' in record ? record.query : null;
+			const first = records.findIndex(
+				(other) => other.type === 'call-finished' && other.query === query && other.role === 'expert',
+			);
+			const early = { ...record, timeUs: present(records[first], 'first end').timeUs };
+			return records.toSpliced(settled, 1).toSpliced(first, 0, early);
+		},
+		'while its vote was open',
+	],
+	['more moves than were made', at('call-finished', (record) => [{ ...record, migrations: 7 }]), '7 moves'],
+	[
+		'a cut above the limit of the call',
+		at('call-dispatched', (record) => [{ ...record, cutTokens: 1_000_000 }]),
+		'cut at 1000000',
+	],
 	['more tokens than allowed', finishedWith({ outputTokens: 1_000_000 }), '1000000 output tokens'],
 	[
 		'an aggregator before its experts',
@@ -182,12 +202,12 @@ it.each<[string, Spoil, string]>([
 });
 
 describe('the laws of shared GPUs, sleep and failures', () => {
-	/** Two engines that share a GPU, a sleep in host RAM and a call that came back all happen in it. */
-	const sharing: SetupShape = { ...shape, seed: 4, enginesPerGpu: 3 };
+	/** Two engines that share a GPU, a sleep in host RAM, calls that move and a call that came back all happen in it. */
+	const sharing: SetupShape = { ...shape, seed: 33, enginesPerGpu: 3 };
 	const sharingSetup = randomSetup(sharing);
 	const run = async (): Promise<RunRecord[]> => {
 		const records: RunRecord[] = [];
-		await simulate(sharingSetup, randomPolicy(sharing.seed, true), createGate(sharing.gate), {
+		await simulate(sharingSetup, randomPolicy(sharing.seed, { sociable: true }), createGate(sharing.gate), {
 			version: 'test',
 			onRecord: (record) => records.push(record),
 			failures: [5, 8, 11].map((seconds) => ({
@@ -221,6 +241,23 @@ describe('the laws of shared GPUs, sleep and failures', () => {
 			'a call that comes back from where it was not',
 			at('call-returned', (record) => [{ ...record, replica: 'r99' as typeof record.replica }]),
 			'not r99',
+		],
+		[
+			'a call that moves from where it was not',
+			at('call-migrated', (record) => [{ ...record, from: 'r99' as typeof record.from }]),
+			'not r99',
+		],
+		[
+			'a call that moves to where it cannot go',
+			at('call-migrated', (record) => [{ ...record, replica: 'r99' as typeof record.replica }]),
+			'to r99: undefined is undefined',
+		],
+		['a move that is not counted', at('call-migrated', (record) => [record, record]), 'was on'],
+		['a move that never was', at('call-migrated', () => []), 'ran on'],
+		[
+			'a call that loses tokens when it moves',
+			at('call-migrated', (record) => [{ ...record, outputTokens: -1 }]),
+			'has -1 tokens',
 		],
 		['a call that comes back twice', at('call-returned', (record) => [record, record]), 'was on null'],
 		['a call that never came back, yet goes elsewhere', at('call-returned', () => []), 'may not start'],

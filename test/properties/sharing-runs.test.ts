@@ -19,7 +19,7 @@ async function run(
 	const records: RunRecord[] = [];
 	await simulate(
 		{ ...randomSetup(shape), engineMode },
-		randomPolicy(shape.seed, true),
+		randomPolicy(shape.seed, { sociable: true }),
 		createGate(shape.gate),
 		{
 			version: 'test',
@@ -97,7 +97,7 @@ describe('random workloads on shared GPUs under a random policy', () => {
 
 	it('meet what can happen where GPUs are shared and engines die', async () => {
 		const seen = new Set<string>();
-		for (const shape of fc.sample(sharingShapes, { seed: 20259, numRuns: 150 }))
+		for (const shape of fc.sample(sharingShapes, { seed: 20259, numRuns: 400 }))
 			for (const record of await run(shape, randomFailures(shape))) {
 				if (record.type === 'start-refused' || record.type === 'sleep-refused')
 					seen.add(record.reason.replaceAll(/[\d.]+/g, '#').replaceAll(/r#(, r#)+/g, 'r#, r#'));
@@ -112,6 +112,7 @@ describe('random workloads on shared GPUs under a random policy', () => {
 				'failed after a failure',
 				'loading after a failure',
 				'call-returned',
+				'call-migrated',
 				'its engine cannot sleep at level #',
 				'its weights take # GiB of RAM on host#, # GiB of # GiB are free',
 				'free memory on gpu# (# GiB of # GiB) is less than the share that the engine asks for (#, # GiB)',

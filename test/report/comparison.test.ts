@@ -69,6 +69,30 @@ describe('compareSummaries', () => {
 		expect(idlePercent).toEqual({ mean: 49.5, low: 0, high: 100 });
 	});
 
+	it('counts what was aggregated, given up and cut, mean over the seeds', () => {
+		const { queries, calls } = TEMPLATE;
+		const { cut: _, ...earlier } = calls;
+		const { rows } = compareSummaries([
+			run('rr', 'never', 0, 100, {
+				queries: { ...queries, aggregated: 4 },
+				calls: { ...calls, cancelled: 1, neverStarted: 0, cut: 8 },
+			}),
+			run('rr', 'never', 1, 100, {
+				queries: { ...queries, aggregated: 8 },
+				calls: { ...calls, cancelled: 3, neverStarted: 5, cut: 0 },
+			}),
+			// As an earlier version wrote it.
+			run('old', 'never', 0, 100, { calls: earlier as Summary['calls'] }),
+		]);
+		expect(rowOf(rows, 'rr')).toMatchObject({
+			aggregatedQueries: { mean: 6, low: 0 },
+			cancelledCalls: { mean: 2 },
+			neverStartedCalls: { mean: 2.5 },
+			cutCalls: { mean: 4, low: 0 },
+		});
+		expect(rowOf(rows, 'old').cutCalls).toEqual({ mean: 0, low: 0, high: 0 });
+	});
+
 	it('says false for what is slower, and null for the baseline itself', () => {
 		const { rows } = compareSummaries(
 			[0, 1].flatMap((seed) => [run('rr', 'never', seed, 100), run('worst', 'never', seed, 300 + seed)]),
@@ -116,19 +140,39 @@ describe('compareSummaries', () => {
 		expect(rows[0]?.makespanSeconds.low).toBe(0);
 	});
 
+	it('tells the latencies of queries that come over time, and not of a batch', () => {
+		const withQueries = (scheduler: string, arrivalSpanSeconds: number, p95s: readonly (number | null)[]) =>
+			p95s.map((p95Seconds, seed) => {
+				const queries = { ...TEMPLATE.queries, arrivalSpanSeconds, p95Seconds };
+				return run(scheduler, 'never', seed, 100, { queries });
+			});
+		const { rows } = compareSummaries([
+			...withQueries('rr', 60, [10, 20, 30]),
+			...withQueries('dp', 0, [10, 20, 30]),
+			...withQueries('ilp', 60, [10, null, 30]),
+		]);
+		expect(rowOf(rows, 'rr').latencyP95Seconds?.mean).toBeCloseTo(20, 12);
+		expect(rowOf(rows, 'dp').latencyP95Seconds).toBeNull();
+		expect(rowOf(rows, 'ilp').latencyP95Seconds).toBeNull();
+	});
+
 	it('has exactly the keys that the contract names, and idlePercent', () => {
 		const comparison = compareSummaries([run('rr', 'never', 1, 100)]);
 		expect(Object.keys(comparison)).toEqual(['format', 'baseline', 'seeds', 'rows']);
 		expect(Object.keys(comparison.rows[0] ?? {}).sort()).toEqual(
 			[
+				'lossBoundPoints',
+				...['aggregatedQueries', 'cancelledCalls', 'cutCalls', 'neverStartedCalls'],
 				'scheduler',
 				'gate',
 				'makespanSeconds',
 				'expertSeconds',
 				'aggregatorSeconds',
+				'latencyP95Seconds',
 				'speedup',
 				'accuracyDeltaPoints',
 				'lowerBoundSeconds',
+				'timesBound',
 				'idlePercent',
 				'wins',
 			].sort(),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RunRecord } from '../../sim/domain/run-log.ts';
-import { idlePercent, summarize } from '../../sim/report/summary.ts';
+import { bindingPart, idlePercent, summarize } from '../../sim/report/summary.ts';
 import { EVIDENCE, record, runStarted, syntheticRun } from '../support/synthetic-log.ts';
 import { HAND_RUN } from './hand-run.ts';
 
@@ -25,6 +25,8 @@ describe('summarize', () => {
 			reproducible: true,
 			makespanSeconds: 0.00016,
 			lowerBoundSeconds: 0.00012,
+			timesBound: 160 / 120,
+			boundParts: null,
 			stages: {
 				expert: { startSeconds: 0.00001, endSeconds: 0.00009, seconds: 0.00008 },
 				aggregator: { startSeconds: 0.00009, endSeconds: 0.00016, seconds: 0.00007 },
@@ -33,6 +35,7 @@ describe('summarize', () => {
 			tokens: { prompt: 300, output: 115, recomputed: 9, cachedPrompt: 48, wasted: 0 },
 			queries: {
 				total: 1,
+				arrivalSpanSeconds: 0,
 				settledByVote: 0,
 				aggregated: 1,
 				p50Seconds: 0.00016,
@@ -65,6 +68,18 @@ describe('summarize', () => {
 			yield* HAND_RUN;
 		}
 		expect(summarize(once())).toEqual(summarize(HAND_RUN));
+	});
+
+	it('says what the lower bound comes from', () => {
+		const parts = (areaUs: number, lpUs: number, chainUs: number): RunRecord[] =>
+			HAND_RUN.map((record) =>
+				record.type === 'run-ended' ? { ...record, boundParts: { areaUs, lpUs, chainUs } } : record,
+			);
+		const part = (log: readonly RunRecord[]): string | null => bindingPart(summarize(log));
+		expect(part(HAND_RUN)).toBeNull();
+		expect(part(parts(120, 120, 50))).toBe('area');
+		expect(part(parts(100, 120, 50))).toBe('LP');
+		expect(part(parts(100, 110, 120))).toBe('chain');
 	});
 
 	it('counts cancelled and failed calls once each, and their tokens', () => {

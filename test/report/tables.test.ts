@@ -20,9 +20,32 @@ describe('comparisonTable', () => {
 		const lines = text.split('\n');
 		expect(lines).toHaveLength(3);
 		expect(text).not.toContain(ESCAPE);
-		expect(lines[0]).toMatch(/^scheduler +makespan s +expert s +aggregator s +speed-up +idle % +above bound/);
+		expect(lines[0]).toMatch(
+			/^scheduler +makespan s +expert s +aggregator s +speed-up +aggregated +idle % +above bound/,
+		);
 		expect(lines[1]).toMatch(/^rr +\d+\.\d \(\d+\.\d to \d+\.\d\).* 1\.00 .*= baseline$/);
 		expect(lines[2]).toMatch(/^dp +.*\d\.\d\d \(\d\.\d\d to \d\.\d\d\)/);
+	});
+
+	it('has a column for p95 latency only where queries come over time', () => {
+		expect(comparisonTable(compareSummaries(summaries).rows)).not.toContain('latency');
+		const overTime = summaries.map((summary) => ({
+			...summary,
+			queries: { ...summary.queries, arrivalSpanSeconds: 60, p95Seconds: 12.34 },
+		}));
+		const [head, ...lines] = comparisonTable(compareSummaries(overTime).rows).split('\n');
+		expect(head).toMatch(/^scheduler +makespan s +p95 latency s +expert s/);
+		for (const line of lines) expect(line).toMatch(/^(rr|dp) +\d+\.\d \(\d+\.\d to \d+\.\d\) +12\.3 /);
+	});
+
+	it('has columns for what was given up and cut only where something was', () => {
+		const busy = summaries.map((summary) => ({
+			...summary,
+			calls: { ...summary.calls, cancelled: 2, neverStarted: 5, cut: 3 },
+		}));
+		const [head, line] = comparisonTable(compareSummaries(busy).rows).split('\n');
+		expect(head).toMatch(/ aggregated +cancelled +cut +idle %/);
+		expect(line).toMatch(/ 1\.00 +40 +7 +3 /);
 	});
 
 	it('names the gate only where there are several', () => {

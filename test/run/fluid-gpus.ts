@@ -48,12 +48,12 @@ const PARTS = 720_720;
 
 /**
  * What should come out, counted out microsecond by microsecond: in each, every engine with work gets the share that its GPUs give it
- * by how many of those on them have work, and what was completed is seen at its end. All engines load when the first call arrives, for
+ * by how many of those on them have work, and what was completed is seen at its end. All engines load from time 0, for
  * 1 us.
  * @returns for each engine and call when it started, had its first token and ended
  */
 export function fluid({ speeds, engines }: FluidCase): number[][][] {
-	const awakeUs = 1 + Math.min(...engines.flatMap(({ calls }) => calls.map(({ arrivalUs }) => arrivalUs)));
+	const awakeUs = 1;
 	const running = engines.map(({ gpus, stepUs, calls }) => ({
 		gpus,
 		stepUs,

@@ -1,19 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createGate } from '../../sim/aggregate/index.ts';
+import { createProblem } from '../../sim/core/problem.ts';
 import { type RandomStream, randomStream } from '../../sim/core/random.ts';
-import { UsageError } from '../../sim/domain/errors.ts';
-import { modelId, queryId } from '../../sim/domain/ids.ts';
+import { expertCallId, modelId, queryId } from '../../sim/domain/ids.ts';
 import type { EngineConfig, ReplicaProfile, StepCost } from '../../sim/domain/model.ts';
+import type { RequiredCall, RequiredWork } from '../../sim/domain/required-work.ts';
 import type { CallFinished } from '../../sim/domain/run-log.ts';
 import type { Scheduler } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
 import { createEngine } from '../../sim/engine/index.ts';
+import { createForecaster } from '../../sim/run/forecaster.ts';
+import { requiredWork } from '../../sim/run/required-work.ts';
 import { simulate } from '../../sim/run/simulate.ts';
-import { type BoundCall, type LowerBound, lowerBoundSeconds } from '../../solver/bounds.ts';
-import { canPreempt, chargesOf, latencyUs } from '../../solver/call-cost.ts';
-import { createScheduler, schedulerNames } from '../../solver/index.ts';
-import { randomSetup, setupShapes, sharingShapes, whole } from '../support/random-setup.ts';
+import { type LowerBound, lowerBoundSeconds } from '../../solver/bounds.ts';
+import { chargesOf, latencyUs } from '../../solver/call-cost.ts';
+import { expectedBoundSeconds } from '../../solver/expected-bound.ts';
+import { createScheduler } from '../../solver/index.ts';
+import { randomSetup, sharingShapes, whole } from '../support/random-setup.ts';
 import {
 	FLAT_STEP,
 	SMALL_ENGINE,
@@ -34,40 +38,21 @@ async function boundAndTime(
 	readonly calls: readonly CallFinished[];
 }> {
 	const calls: CallFinished[] = [];
-	const outcome = await simulate(setup, scheduler, createGate(setup.gate), {
+	const gate = createGate(setup.gate);
+	let settledUs = 0;
+	await simulate(setup, scheduler, gate, {
 		version: 'test',
 		onRecord: (record) => {
 			if (record.type === 'call-finished') calls.push(record);
+			else if (record.type === 'query-settled') settledUs = record.timeUs;
 		},
 	});
 	const { cluster, profiles } = setup;
-	return { bound: lowerBoundSeconds({ cluster, profiles, calls }), seconds: outcome.endUs / 1e6, calls };
+	const work = requiredWork(setup, gate, false);
+	return { bound: lowerBoundSeconds({ cluster, profiles, work }), seconds: settledUs / 1e6, calls };
 }
 
 describe('the lower bound', () => {
-	const names = schedulerNames.filter((name) => name !== 'ilp');
-
-	it.each(names)('is never above what %s takes, whatever the engine', async (name) => {
-		let compared = 0;
-		let preempted = 0;
-		await fc.assert(
-			fc.asyncProperty(setupShapes, async (shape) => {
-				const setup = randomSetup(shape);
-				try {
-					const { bound, seconds, calls } = await boundAndTime(setup, createScheduler(name, deps));
-					expect(bound.seconds).toBeLessThanOrEqual(seconds);
-					compared++;
-					if (calls.some(({ preemptions }) => preemptions > 0)) preempted++;
-				} catch (error) {
-					if (!(error instanceof UsageError)) throw error;
-				}
-			}),
-			{ seed: 20253, numRuns: 150 },
-		);
-		expect(compared).toBeGreaterThan(75);
-		expect(preempted).toBeGreaterThan(5);
-	});
-
 	it('meets a run that keeps every GPU busy in full batches', async () => {
 		const { bound, seconds } = await boundAndTime(
 			smallSetup(fullBatches),
@@ -84,7 +69,14 @@ describe('the lower bound', () => {
 		const small: SmallSetup = {
 			gpus: 1,
 			loadSeconds: 2,
-			step: { hostUs: 1000, perContextTokenUs: 2, perDecodeSequenceUs: 5, perPrefillTokenSquaredUs: 0.1 },
+			step: {
+				hostUs: 1000,
+				perTokenOverKneeUs: 50,
+				kneeTokens: 1,
+				perContextTokenUs: 2,
+				perDecodeSequenceUs: 5,
+				perPrefillTokenSquaredUs: 0.1,
+			},
 			queries: [
 				{ calls: [{ model: 'a', outputTokens: 800, promptTokens: 700 }], aggregatorOutputTokens: 300 },
 			],
@@ -188,16 +180,103 @@ describe('the lower bound', () => {
 			...setup.cluster.gpus,
 			{ ...setup.cluster.gpus[0], type: 'fast' },
 		] as typeof setup.cluster.gpus;
-		const calls = boundCalls(64, 20, 100);
-		const profiles = [...slow, ...fast];
-		const bound = lowerBoundSeconds({ cluster: { ...setup.cluster, gpus }, profiles, calls });
-		const fastOnly = lowerBoundSeconds({ cluster: { ...setup.cluster, gpus }, profiles: fast, calls });
-		expect(bound).toEqual(fastOnly);
+		const work = oneWay(requiredCalls(64, 20, 100));
+		const cluster = { ...setup.cluster, gpus };
+		const bound = lowerBoundSeconds({ cluster, profiles: [...slow, ...fast], work });
+		const fastEverywhere = gpus.map((gpu) => ({ ...gpu, type: 'fast' }));
+		const all = lowerBoundSeconds({ cluster: { ...cluster, gpus: fastEverywhere }, profiles: fast, work });
+		expect(bound.areaSeconds).toBeCloseTo(all.areaSeconds, 9);
+	});
+
+	it.each([1, 2, 4])(
+		'shares work out between GPU types as the linear program does, the second %s times as fast',
+		(speed) => {
+			const setup = smallSetup(fullBatches);
+			const slow = setup.profiles.filter(({ tensorParallel }) => tensorParallel === 1);
+			const fast = slow.map((profile) => ({
+				...profile,
+				gpuType: 'fast',
+				step: { ...profile.step, baseUs: profile.step.baseUs / speed },
+			}));
+			const [gpu] = setup.cluster.gpus;
+			const gpus = [gpu, { ...gpu, type: 'fast' }] as typeof setup.cluster.gpus;
+			const work = oneWay(requiredCalls(64, 20, 100));
+			const bound = lowerBoundSeconds({
+				cluster: { ...setup.cluster, gpus },
+				profiles: [...slow, ...fast],
+				work,
+			});
+			// 64 calls in 8 full batches of 1 s on the slow one, of 1 s / speed on the fast one, after 2 s of load: any division over both.
+			const optimum = (share: number): number => 2 + Math.max(8 * share, (8 / speed) * (1 - share));
+			const shares = Array.from({ length: 1001 }, (_, i) => optimum(i / 1000));
+			expect(bound.lpSeconds).toBeLessThanOrEqual(Math.min(...shares));
+			expect(bound.lpSeconds).toBeGreaterThan(0.99 * Math.min(...shares));
+			expect(bound.areaSeconds).toBeCloseTo(2 + 4 / speed, 4);
+		},
+	);
+
+	it('takes the cheapest way of each query, and its quickest', async () => {
+		const small: SmallSetup = {
+			gpus: 1,
+			aggregator: null,
+			loadSeconds: 2,
+			gate: 'majority',
+			engine: { maxNumSeqs: 1 },
+			queries: [
+				{
+					calls: [
+						{ model: 'a', outputTokens: 100, answer: 'A' },
+						{ model: 'a', outputTokens: 90, answer: 'B' },
+						{ model: 'a', outputTokens: 50, answer: 'A' },
+					],
+				},
+			],
+		};
+		const { cluster, profiles, ...setup } = smallSetup(small);
+		const work = requiredWork({ ...setup, cluster, profiles }, createGate('majority'), false);
+		const bound = lowerBoundSeconds({ cluster, profiles, work });
+		// The first and the third, one after the other: the best of all orders in which the three can run.
+		expect(bound.areaSeconds).toBeCloseTo(3.5, 4);
+		expect(bound.chainSeconds).toBeCloseTo(3, 4);
+	});
+
+	it('knows that late queries cannot be served early', () => {
+		const { cluster, profiles } = smallSetup(fullBatches);
+		const late = oneWay(requiredCalls(64, 20, 100)).map((work) => ({ ...work, arrivalUs: 50_000_000 }));
+		expect(lowerBoundSeconds({ cluster, profiles, work: late }).areaSeconds).toBeCloseTo(54, 4);
+		expect(lowerBoundSeconds({ cluster, profiles, work: late.slice(0, 1) }).chainSeconds).toBeCloseTo(51, 4);
 	});
 
 	it('is 0 without calls', () => {
 		const { cluster, profiles } = smallSetup(fullBatches);
-		expect(lowerBoundSeconds({ cluster, profiles, calls: [] }).seconds).toBe(0);
+		expect(lowerBoundSeconds({ cluster, profiles, work: [] }).seconds).toBe(0);
+		const free = [{ query: queryId('q0'), arrivalUs: 0, ways: [requiredCalls(1, 20, 100), []] }];
+		expect(lowerBoundSeconds({ cluster, profiles, work: free }).seconds).toBe(0);
+	});
+});
+
+describe('the expected bound', () => {
+	const expected = (small: SmallSetup): number => {
+		const setup = smallSetup(small);
+		const forecaster = createForecaster(setup, (config, step) => createEngine('leaping', config, step));
+		return expectedBoundSeconds(createProblem(setup, createGate(setup.gate), forecaster));
+	};
+
+	it('is the area of calls that are as long as they are expected to be', () => {
+		// 2 s of load, then 32 of 100 tokens on each GPU, 8 at a time.
+		expect(expected(fullBatches)).toBeCloseTo(6, 4);
+	});
+
+	it('counts the aggregator calls that the gate is expected to ask for: all while nothing is known', () => {
+		const queries = Array.from(
+			{ length: 64 },
+			(): SmallQuery => ({
+				calls: [{ model: 'a', outputTokens: 100 }],
+			}),
+		);
+		const aggregator = { model: 'a', tensorParallel: 1 };
+		// 64 more of the 5 tokens that aggregators of small setups are expected to say.
+		expect(expected({ ...fullBatches, queries, aggregator })).toBeCloseTo(6.2, 4);
 	});
 });
 
@@ -207,12 +286,7 @@ describe('the charges behind the area', () => {
 		for (let seed = 0; seed < 3000; seed++) {
 			const random = randomStream(seed, 'step');
 			const profile = randomProfile(random);
-			const preemption = random() < 0.5;
-			const charges = chargesOf(
-				profile,
-				boundCalls(10, whole(random, 1, 400), whole(random, 1, 400)),
-				preemption,
-			);
+			const charges = chargesOf(profile, requiredCalls(10, whole(random, 1, 400), whole(random, 1, 400)));
 			const step = randomStep(random, profile.engine);
 			const chargedUs =
 				charges.perSequenceUs * step.sequences +
@@ -249,7 +323,7 @@ describe('the time of one call alone', () => {
 				engine.advance(nextUs);
 				endUs = nextUs;
 			}
-			const boundUs = latencyUs({ ...profile, engine: engineConfig }, size, canPreempt(engineConfig, [size]));
+			const boundUs = latencyUs({ ...profile, engine: engineConfig }, size);
 			expect({ seed, boundUs }).toEqual({ seed, boundUs: expect.toSatisfy((us: number) => us <= endUs + 1) });
 			if (boundUs > 0.98 * endUs) tight++;
 		}
@@ -287,14 +361,17 @@ const longBatch: SmallSetup = {
 	})),
 };
 
-const boundCalls = (count: number, promptTokens: number, outputTokens: number): BoundCall[] =>
+const requiredCalls = (count: number, promptTokens: number, outputTokens: number): RequiredCall[] =>
 	Array.from({ length: count }, (_, i) => ({
-		query: queryId(`q${i}`),
+		call: expertCallId(queryId(`q${i}`), 0),
 		role: 'expert',
 		model: modelId('a'),
 		promptTokens,
 		outputTokens,
 	}));
+
+const oneWay = (calls: readonly RequiredCall[]): RequiredWork[] =>
+	calls.map((call, i) => ({ query: queryId(`q${i}`), arrivalUs: 0, ways: [[call]] }));
 
 function randomProfile(random: RandomStream): ReplicaProfile {
 	const step: StepCost = {

@@ -43,7 +43,7 @@ async function carryOut(
 	// Engines small enough to fit side by side: nothing but the policy keeps a GPU to one.
 	const roomy = { gpus: 4, queries, gpuBytesPerGpu: 20e9 };
 	const setup = smallSetup(hasAggregator ? roomy : { ...roomy, aggregator: null });
-	const problem = createProblem(setup, {} as Forecaster);
+	const problem = createProblem(setup, createGate(gate), {} as Forecaster);
 	return runInSteps(setup, problem, fixedPlan(sessions), createGate(gate), mishaps);
 }
 

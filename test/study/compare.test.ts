@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Summary } from '../../sim/report/summary.ts';
 import { type CompareRequest, compareJobs, compareSchedulers } from '../../sim/study/compare.ts';
@@ -32,6 +33,24 @@ describe('compareJobs', () => {
 		expect(jobs.filter((job) => job.detail === 'full').map((job) => job.seed)).toEqual([5, 5, 5, 5]);
 		expect(new Set(jobs.map((job) => job.folder)).size).toBe(12);
 		expect(compareJobs({ ...request, folder: null }).every((job) => job.folder === null)).toBe(true);
+	});
+
+	it('writes in full only the schedulers that are asked for', () => {
+		const full = compareJobs({ ...request, written: ['ilp'] }).filter((job) => job.detail === 'full');
+		expect(full.map(({ scheduler, gate, seed }) => `${scheduler} ${gate} ${seed}`)).toEqual([
+			'ilp never 5',
+			'ilp majority 5',
+		]);
+	});
+
+	it('names folders without what some file systems refuse, each its own', () => {
+		const schedulers = ['adaptive', 'adaptive:all-cuts', 'adaptive:none+early', 'adaptive:none'];
+		const jobs = compareJobs({ ...request, schedulers, gates: ['never'], seeds: 1 });
+		expect(jobs.map(({ folder }) => folder)).toEqual(
+			['adaptive', 'adaptive_all-cuts', 'adaptive_none+early', 'adaptive_none'].map((name) =>
+				path.join('out', 'runs', `${name}--never`, 'seed5'),
+			),
+		);
 	});
 });
 
@@ -73,9 +92,32 @@ function fakeRun(secondsOf: (job: RunJob) => number) {
 			makespanSeconds: seconds,
 			lowerBoundSeconds: seconds / 2,
 			stages: { expert: stage, aggregator: stage },
+			calls: NO_CALLS,
+			queries: {
+				total: 1,
+				arrivalSpanSeconds: 0,
+				settledByVote: 1,
+				aggregated: 0,
+				p50Seconds: seconds,
+				p95Seconds: seconds,
+				p99Seconds: seconds,
+			},
 			accuracy: { value: 1, aggregateAllValue: 1, deltaPoints: 0, lossBoundPoints: null },
 			gpus: [],
 		};
 		return summary as Summary;
 	};
 }
+
+const NO_CALLS: Summary['calls'] = {
+	expert: 0,
+	aggregator: 0,
+	cancelled: 0,
+	neverStarted: 0,
+	failed: 0,
+	returned: 0,
+	cut: 0,
+	migrated: 0,
+	parked: 0,
+	audited: 0,
+};

@@ -50,6 +50,7 @@ export function fakeProblem(fake: FakeProblem): Problem {
 	const names = [...byName.keys()];
 	if (fake.aggregator && !byName.has(fake.aggregator.model)) names.push(fake.aggregator.model);
 	return {
+		gate: { aggregatedShare: 1, foreseenShare: () => 0, cutTokens: () => Number.POSITIVE_INFINITY },
 		cluster: {
 			gpus: types.map((type, i) => ({
 				id: gpuId(`g${i}`),
@@ -75,6 +76,7 @@ export function fakeProblem(fake: FakeProblem): Problem {
 			role: 'expert',
 			count: calls,
 		})),
+		future: null,
 		aggregator: fake.aggregator ?? null,
 		forecaster: fakeForecaster(byName, fake.speed ?? {}),
 		options: { ...FAKE_OPTIONS, ...fake.options },

@@ -10,6 +10,8 @@ export interface FakeVllmOptions {
 	readonly metrics?: string;
 	/** 0: any free one. */
 	readonly port?: number;
+	/** Knows `return_token_ids`. */
+	readonly tellsTokens?: boolean;
 }
 
 export class FakeVllm {
@@ -125,6 +127,7 @@ export class FakeVllm {
 
 	private hand(request: FakeRequest): void {
 		const taker = this.waiting.shift();
+		request.tellsTokens = this.options.tellsTokens === true && request.body.return_token_ids === true;
 		if (taker === undefined) this.arrived.push(request);
 		else taker(request);
 	}
@@ -137,6 +140,7 @@ export class FakeRequest {
 	readonly headers: IncomingMessage['headers'];
 	/** Resolves when its connection is gone, with whether the answer was complete. */
 	readonly closed: Promise<boolean>;
+	tellsTokens = false;
 	private readonly response: ServerResponse;
 	private tokens = 0;
 
@@ -155,14 +159,38 @@ export class FakeRequest {
 		});
 	}
 
-	/** Sends one chunk with as many tokens as words, running counts as with `continuous_usage_stats`. */
+	/** Sends one chunk with as many tokens as words (the first has id 100, the next 101), running counts as with `continuous_usage_stats`. */
 	say(text: string, finishReason: string | null = null): void {
-		this.tokens += text === '' ? 0 : text.split(' ').length;
-		const choice =
-			this.path === '/v1/completions'
-				? { index: 0, text, finish_reason: finishReason }
-				: { index: 0, delta: { content: text }, finish_reason: finishReason };
-		this.event({ choices: [choice], usage: this.usage() });
+		this.chunk({ content: text }, text === '' ? 0 : text.trim().split(' ').length, finishReason);
+	}
+
+	/** The same, in the part that a reasoning parser takes out. Chats only. */
+	reason(text: string): void {
+		this.chunk({ reasoning: text }, text.split(' ').length);
+	}
+
+	/** A token that makes no whole character yet. */
+	sayNothing(): void {
+		this.chunk({ content: '' }, 1);
+	}
+
+	private chunk(
+		delta: { readonly content?: string; readonly reasoning?: string },
+		tokens: number,
+		finishReason: string | null = null,
+	): void {
+		const isFirst = this.tokens === 0;
+		const ids = Array.from({ length: tokens }, (_, index) => 100 + this.tokens + index);
+		this.tokens += tokens;
+		const isChat = this.path !== '/v1/completions';
+		const prompt = this.tellsTokens && isFirst ? { prompt_token_ids: this.promptIds() } : {};
+		const choice = {
+			index: 0,
+			...(isChat ? { delta } : { text: delta.content ?? '', ...prompt }),
+			finish_reason: finishReason,
+			...(this.tellsTokens ? { token_ids: ids } : {}),
+		};
+		this.event({ choices: [choice], usage: this.usage(), ...(isChat ? prompt : {}) });
 	}
 
 	/** Ends the answer well. */
@@ -204,9 +232,14 @@ export class FakeRequest {
 		if (!this.response.headersSent) this.response.writeHead(200, { 'content-type': 'text/event-stream' });
 	}
 
-	private usage() {
+	/** Those that were sent, or seven. */
+	private promptIds(): readonly number[] {
 		const { prompt } = this.body;
-		const promptTokens = Array.isArray(prompt) ? prompt.length : 7;
+		return Array.isArray(prompt) ? (prompt as number[]) : [1, 2, 3, 4, 5, 6, 7];
+	}
+
+	private usage() {
+		const promptTokens = this.promptIds().length;
 		return {
 			prompt_tokens: promptTokens,
 			completion_tokens: this.tokens,

@@ -10,30 +10,48 @@ import {
 } from '../../sim/domain/ids.ts';
 import type { Plan } from '../../sim/domain/plan.ts';
 import type { Action, Problem, ReplicaView, Scheduler, View } from '../../sim/domain/scheduler.ts';
+import type { TimeUs } from '../../sim/domain/units.ts';
 import type { Call, CallRole } from '../../sim/domain/work.ts';
 import { whole } from './random-setup.ts';
 
 /** Starts, stops, sleeps, wakes and re-plans beyond what the work needs; after so many the policy only works. */
 const WHIMS = 25;
 
-/** @param sociable starts replicas more often, of models that have work: where several fit on a GPU, they will meet there */
-export function randomPolicy(seed: number, sociable = false): Scheduler {
-	return new RandomPolicy(randomStream(seed, 'policy'), sociable);
+export interface RandomWays {
+	/** Starts replicas more often, of models that have work: where several fit on a GPU, they will meet there. */
+	readonly sociable?: boolean;
+	/** Gives up no call while its answer could matter, and cuts none below the gate's limit. */
+	readonly loyal?: boolean;
+}
+
+export function randomPolicy(seed: number, ways: RandomWays = {}): Scheduler {
+	return new RandomPolicy(randomStream(seed, 'policy'), randomStream(seed, 'moves'), ways);
 }
 
 class RandomPolicy implements Scheduler {
 	readonly name = 'random';
+	readonly takesCuts = true;
 	private readonly random: RandomStream;
+	/** For early votes, moves and cuts. */
+	private readonly moves: RandomStream;
 	private readonly seenQueries = new Set<QueryId>();
 	private readonly cancelled = new Set<CallId>();
+	/** When it was parked, and the limit that it had, which it keeps: it may have said more than a lower one allows. */
+	private readonly parked = new Map<CallId, { readonly timeUs: TimeUs; readonly limitTokens: number }>();
+	private readonly limits = new Map<CallId, number>();
+	/** When calls last moved from a replica or were parked there: reported at the end of that instant. */
+	private readonly leftUs = new Map<ReplicaId, TimeUs>();
 	private problem: Problem | null = null;
 	private readonly sociable: boolean;
+	private readonly loyal: boolean;
 	private whimsLeft = WHIMS;
 	private startedReplicas = 0;
 
-	constructor(random: RandomStream, sociable: boolean) {
+	constructor(random: RandomStream, moves: RandomStream, { sociable = false, loyal = false }: RandomWays) {
 		this.random = random;
+		this.moves = moves;
 		this.sociable = sociable;
+		this.loyal = loyal;
 	}
 
 	async plan(problem: Problem): Promise<Plan> {
@@ -59,15 +77,18 @@ class RandomPolicy implements Scheduler {
 		const actions: Action[] = [];
 		/** Each replica is told one kind of thing at a time: later actions must be legal after the earlier ones. */
 		const touched = new Set<ReplicaId>();
-		for (const query of view.acceptable) if (this.chance(0.7)) actions.push({ type: 'settle', query });
+		for (const query of view.acceptable) if (this.chance(0.7)) actions.push(...this.settle(view, query));
+		for (const query of view.foreseen) if (this.moves() < 0.5) actions.push(...this.settle(view, query));
 		for (const replica of view.replicas) {
 			if (replica.state !== 'awake' || this.chance(0.2)) continue;
 			for (const call of this.workFor(view, replica)) {
 				if (!this.chance(0.6) || actions.some((action) => isAbout(action, call))) continue;
-				actions.push({ type: 'dispatch', call: call.id, replica: replica.id });
+				if (this.isBeingParked(view, call.id)) continue;
+				actions.push(this.dispatch(view, call, replica.id));
 				touched.add(replica.id);
 			}
 		}
+		actions.push(...this.moveSome(view, actions, touched), ...this.parkOne(view, actions, touched));
 		this.addWhims(view, actions, touched);
 		return isUnderway(view) || actions.some(leadsToEvent) ? actions : this.nextStep(view);
 	}
@@ -78,19 +99,83 @@ class RandomPolicy implements Scheduler {
 		if (this.sociable && this.chance(0.35)) {
 			const calls = this.pendingCalls(view);
 			const call = calls[whole(this.random, 0, calls.length - 1)];
-			if (call !== undefined) actions.push(this.start(call.model, this.someGpus(view)));
+			if (call !== undefined) actions.push(this.start(view, call.model, this.someGpus(view)));
 			return;
 		}
 		const whim = whole(this.random, 0, 4);
-		if (whim === 0) actions.push(this.start(this.anyModel(), this.someGpus(view)));
-		else if (whim === 1) actions.push(...this.cancelAny(view, actions));
+		if (whim === 0) actions.push(this.start(view, this.anyModel(), this.someGpus(view)));
+		else if (whim === 1) actions.push(...(this.loyal ? [] : this.cancelAny(view, actions)));
 		else if (whim === 2) actions.push({ type: 'replan' });
 		else actions.push(...this.disturbAny(view, touched));
 	}
 
+	/** Nobody decides again after the last query: what is left of this one and waits has to end now, what runs may. */
+	private settle(view: View, query: QueryId): Action[] {
+		const { slots } = view.query(query);
+		if (slots.some(({ call }) => this.isBeingParked(view, call))) return [];
+		const left = slots
+			.filter(({ state }) => state === 'pending' || (state === 'dispatched' && this.moves() < 0.7))
+			.filter(({ call }) => !this.cancelled.has(call));
+		for (const { call } of left) this.cancelled.add(call);
+		return [{ type: 'settle', query }, ...left.map(({ call }): Action => ({ type: 'cancel', call }))];
+	}
+
+	private dispatch(view: View, call: Call, replica: ReplicaId): Action {
+		const limitTokens = this.parked.get(call.id)?.limitTokens ?? this.someLimit(view, call);
+		this.limits.set(call.id, limitTokens);
+		return { type: 'dispatch', call: call.id, replica, maxOutputTokens: limitTokens };
+	}
+
+	private someLimit(view: View, call: Call): number {
+		const draw = this.moves();
+		if (draw < 0.4) return call.maxOutputTokens;
+		return draw < 0.9 || this.loyal ? view.cutTokens(call) : whole(this.moves, 1, call.maxOutputTokens);
+	}
+
+	/** Looks pending, but that it was parked is reported at the end of this instant only. */
+	private isBeingParked(view: View, call: CallId): boolean {
+		return this.parked.get(call)?.timeUs === view.nowUs;
+	}
+
+	/** Only from where another call goes on, whose end will bring the next decision. */
+	private parkOne(view: View, actions: readonly Action[], touched: Set<ReplicaId>): Action[] {
+		for (const replica of view.replicas) {
+			if (touched.has(replica.id) || this.moves() < 0.8) continue;
+			const open = view.openOn(replica.id).filter(({ call }) => !actions.some((one) => isAbout(one, call)));
+			const first = open[0]?.call;
+			if (first === undefined || open.length < 2) continue;
+			touched.add(replica.id);
+			this.leftUs.set(replica.id, view.nowUs);
+			const limitTokens = this.limits.get(first.id) ?? first.maxOutputTokens;
+			this.parked.set(first.id, { timeUs: view.nowUs, limitTokens });
+			return [{ type: 'park', call: first.id }];
+		}
+		return [];
+	}
+
+	/** From one awake replica of a model to another. */
+	private moveSome(view: View, actions: readonly Action[], touched: Set<ReplicaId>): Action[] {
+		return view.replicas.flatMap((from) => {
+			if (from.openCalls === 0 || this.moves() < 0.6) return [];
+			const others = view.replicas.filter(
+				({ id, model, state }) => id !== from.id && model === from.model && state === 'awake',
+			);
+			const target = others[whole(this.moves, 0, others.length - 1)];
+			if (target === undefined) return [];
+			return view.openOn(from.id).flatMap(({ call }): Action[] => {
+				if (this.moves() < 0.5 || actions.some((action) => isAbout(action, call))) return [];
+				touched.add(target.id).add(from.id);
+				this.leftUs.set(from.id, view.nowUs);
+				return [{ type: 'migrate', call: call.id, replica: target.id }];
+			});
+		});
+	}
+
 	/** Stops, puts to sleep or wakes a replica that has nothing to do. */
 	private disturbAny(view: View, touched: ReadonlySet<ReplicaId>): Action[] {
-		const free = view.replicas.filter(({ id, openCalls }) => openCalls === 0 && !touched.has(id));
+		const free = view.replicas.filter(
+			({ id, openCalls }) => openCalls === 0 && !touched.has(id) && this.leftUs.get(id) !== view.nowUs,
+		);
 		for (const { id: replica, state } of shuffle(free, this.random)) {
 			if (state === 'awake' && this.chance(0.5))
 				return [{ type: 'sleep', replica, level: this.chance(0.5) ? 1 : 2 }];
@@ -102,7 +187,7 @@ class RandomPolicy implements Scheduler {
 	}
 
 	private cancelAny(view: View, actions: readonly Action[]): Action[] {
-		const dispatched = new Set(actions.map((action) => (action.type === 'dispatch' ? action.call : null)));
+		const busy = new Set(actions.flatMap((action) => ('call' in action ? [action.call] : [])));
 		const open = [...this.seenQueries].flatMap((id) => {
 			const { slots, aggregatorCall, settled } = view.query(id);
 			const experts = slots.filter(({ state }) => state === 'pending' || state === 'dispatched');
@@ -111,7 +196,9 @@ class RandomPolicy implements Scheduler {
 				...(aggregatorCall === null || settled ? [] : [aggregatorCall]),
 			];
 		});
-		const cancellable = open.filter((call) => !dispatched.has(call) && !this.cancelled.has(call));
+		const cancellable = open.filter(
+			(call) => !busy.has(call) && !this.cancelled.has(call) && !this.isBeingParked(view, call),
+		);
 		const call = cancellable[whole(this.random, 0, cancellable.length - 1)];
 		if (call === undefined) return [];
 		this.cancelled.add(call);
@@ -120,15 +207,16 @@ class RandomPolicy implements Scheduler {
 
 	/** Brings the work nearer to its end, in a way that some later event follows from while there is work. */
 	private nextStep(view: View): readonly Action[] {
-		const settlements = view.acceptable.map((query): Action => ({ type: 'settle', query }));
+		const settlements = [...view.acceptable, ...view.foreseen].flatMap((query) => this.settle(view, query));
 		const [call] = this.pendingCalls(view);
 		if (call === undefined) return settlements;
 		const awake = view.replicas.find(({ model, state }) => model === call.model && state === 'awake');
-		if (awake !== undefined) return [...settlements, { type: 'dispatch', call: call.id, replica: awake.id }];
+		if (settlements.some((action) => isAbout(action, call))) return settlements;
+		if (awake !== undefined) return [...settlements, this.dispatch(view, call, awake.id)];
 		// Whatever else holds memory goes first, or the start could be refused for ever.
 		const idle = view.replicas.find(({ state }) => state === 'awake' || state.startsWith('asleep'));
 		if (idle !== undefined) return [...settlements, { type: 'stop', replica: idle.id }];
-		return [...settlements, this.start(call.model, [this.anyGpu(view)])];
+		return [...settlements, this.start(view, call.model, [this.anyGpu(view)])];
 	}
 
 	private pendingCalls(view: View): readonly Call[] {
@@ -144,8 +232,10 @@ class RandomPolicy implements Scheduler {
 		return this.chance(0.5) ? calls : shuffle([...calls], this.random);
 	}
 
-	private start(model: ModelId, gpus: readonly GpuId[]): Action {
-		return { type: 'start', replica: replicaId(`r${this.startedReplicas++}`), model, gpus };
+	/** GPUs of two types make no worker; one of them does. */
+	private start(view: View, model: ModelId, gpus: readonly GpuId[]): Action {
+		const own = view.profile(model, gpus) === undefined ? gpus.slice(0, 1) : gpus;
+		return { type: 'start', replica: replicaId(`r${this.startedReplicas++}`), model, gpus: own };
 	}
 
 	private someGpus(view: View): readonly GpuId[] {
@@ -175,8 +265,8 @@ class RandomPolicy implements Scheduler {
 	}
 }
 
-const isAbout = (action: Action, call: Call): boolean =>
-	action.type === 'dispatch' && action.call === call.id;
+const isAbout = (action: Action, call: Pick<Call, 'id'>): boolean =>
+	'call' in action && action.call === call.id;
 
 /** The others end without one, or may be refused. */
 const leadsToEvent = ({ type }: Action): boolean => ['dispatch', 'stop', 'replan'].includes(type);

@@ -7,7 +7,7 @@ import type { AggregatorSpec, PlanOptions } from '../../sim/domain/scheduler.ts'
 import type { LengthForecast, Setup } from '../../sim/domain/setup.ts';
 import type { Truth } from '../../sim/domain/truth.ts';
 import type { Query } from '../../sim/domain/work.ts';
-import { SMALL_LIVE } from './setup-builder.ts';
+import { demandOf, SMALL_LIVE } from './setup-builder.ts';
 
 /** What fast-check varies and shrinks; the seed decides everything else. */
 export interface SetupShape {
@@ -31,7 +31,7 @@ export const setupShapes: fc.Arbitrary<SetupShape> = fc.record({
 	queries: fc.integer({ min: 1, max: 12 }),
 	slots: fc.integer({ min: 1, max: 4 }),
 	aggregator: fc.boolean(),
-	gate: fc.constantFrom('never', 'unanimous', 'majority'),
+	gate: fc.constantFrom('never', 'unanimous', 'majority', 'pair'),
 	arrivals: fc.boolean(),
 });
 
@@ -66,6 +66,8 @@ export function randomSetup(shape: SetupShape): Setup {
 	const ramBytes = (): number => (sharing === null ? 4e12 : whole(sharing, 0, 3) * WEIGHT_BYTES);
 	const models = Array.from({ length: shape.models }, (_, i) => randomModel(`model${i}`, random));
 	const ids = models.map(({ id }) => id);
+	const profiles = models.flatMap((model) => randomProfiles(model, shape, random));
+	const queries = randomQueries(shape, ids, random);
 	return {
 		name: 'random',
 		seed: shape.seed,
@@ -75,8 +77,9 @@ export function randomSetup(shape: SetupShape): Setup {
 			enginesPerGpu: shape.enginesPerGpu ?? 1,
 		},
 		models,
-		profiles: models.flatMap((model) => randomProfiles(model, shape, random)),
-		queries: randomQueries(shape, ids, random),
+		profiles,
+		queries,
+		demand: demandOf(queries),
 		truth: randomTruth(shape.seed),
 		aggregator: shape.aggregator ? randomAggregator(ids, shape.gpus, random) : null,
 		aggregatorPrompt: { baseTokens: whole(random, 1, 20), perAnswerTokens: whole(random, 0, 4) },
@@ -86,12 +89,35 @@ export function randomSetup(shape: SetupShape): Setup {
 		engineMode: 'stepwise',
 		scheduler: 'random',
 		gate: shape.gate,
+		gateOptions: { budgetPoints: 0.1, confidence: 0.9, auditShare: 0, cuts: true },
+		calibration: { source: 'none', queries: () => [] },
 		sampleSeconds: 0.001 + random(),
 		questions: null,
 		live: SMALL_LIVE,
 		resolved: {},
 		inputs: [],
 		tokensPerByte: null,
+	};
+}
+
+/** The same with every other GPU of a second type, on which steps take another time. */
+export function withTwoTypes(setup: Setup, factor: number): Setup {
+	const { cluster, profiles } = setup;
+	const other = 'other-gpu';
+	return {
+		...setup,
+		cluster: {
+			...cluster,
+			gpus: cluster.gpus.map((gpu, i) => (i % 2 === 0 ? gpu : { ...gpu, type: other })),
+		},
+		profiles: [
+			...profiles,
+			...profiles.map((profile) => ({
+				...profile,
+				gpuType: other,
+				step: { ...profile.step, baseUs: factor * profile.step.baseUs },
+			})),
+		],
 	};
 }
 

@@ -4,15 +4,19 @@ import { type CallId, expertCallId, type QueryId, type ReplicaId } from '../../s
 import type { RunRecord } from '../../sim/domain/run-log.ts';
 import type { ReplicaState } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
-import type { Answer } from '../../sim/domain/work.ts';
+import type { Answer, Gate, Query, Verdict } from '../../sim/domain/work.ts';
 import { gpuTimeline, gpuTimes, IDLE_CAUSES } from '../../sim/report/gpu-time.ts';
 import { replicaBreaches } from './replica-laws.ts';
 
 /** @returns one line per breach; empty for a lawful run that is complete */
-export function lawBreaches(records: readonly RunRecord[], setup: Setup): readonly string[] {
+export function lawBreaches(
+	records: readonly RunRecord[],
+	setup: Setup,
+	gate: Gate = createGate(setup.gate),
+): readonly string[] {
 	return [
 		...clockBreaches(records),
-		...queryBreaches(records, setup),
+		...queryBreaches(records, setup, gate),
 		...callBreaches(records, setup),
 		...replicaBreaches(records, setup),
 		...engineBreaches(records),
@@ -34,9 +38,8 @@ function clockBreaches(records: readonly RunRecord[]): string[] {
 }
 
 /** Each query arrives once, not early; is settled once, by a vote that its gate accepts or by its aggregator. */
-function queryBreaches(records: readonly RunRecord[], setup: Setup): string[] {
+function queryBreaches(records: readonly RunRecord[], setup: Setup, gate: Gate): string[] {
 	const breaches: string[] = [];
-	const answers = answersBySlot(records, setup);
 	const aggregated = new Map(
 		records.flatMap((record) => (record.type === 'aggregation-needed' ? [[record.query, record.call]] : [])),
 	);
@@ -52,10 +55,12 @@ function queryBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 			breaches.push(`query ${query.id}: settled ${ends.length} times`);
 			continue;
 		}
-		const own = answers.get(query.id) ?? [];
-		const { verdict, answer } = createGate(setup.gate).decide(own);
-		const byVote = verdict === 'accept' || setup.aggregator === null;
-		if (byVote !== (end.by === 'vote'))
+		const { verdict, answer } = voteAt(records, query, end, gate);
+		const byVote = verdict === 'accept' || (verdict === 'aggregate' && setup.aggregator === null);
+		// The gate has the last word when it cut the aggregator.
+		const isCut = isCutShort(records, aggregated.get(query.id));
+		if (verdict === 'open') breaches.push(`query ${query.id}: settled while its vote was open`);
+		if ((byVote || isCut) !== (end.by === 'vote'))
 			breaches.push(`query ${query.id}: settled by ${end.by}, gate says ${verdict}`);
 		if (byVote && end.answer !== answer)
 			breaches.push(`query ${query.id}: answer ${end.answer}, vote ${answer}`);
@@ -67,11 +72,32 @@ function queryBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 	return breaches;
 }
 
-/** Each call is dispatched once, and again each time it came back; ends exactly once, in order, where it is; parents before children. */
+/** Each call is dispatched once, and again each time it came back; moves only to where it can go on; ends exactly once, in order, where it is; parents before children. */
+interface CallSoFar {
+	readonly replica: ReplicaId | null;
+	/** Or moved to where it is. */
+	readonly dispatchedUs: number;
+	readonly ended: boolean;
+	/** As dispatched. */
+	readonly limitTokens: number;
+	/** Tokens that it brought along, and how often it moved or was parked since it began anew. */
+	readonly carriedTokens: number;
+	readonly moves: number;
+}
+
+const NOT_SENT: CallSoFar = {
+	replica: null,
+	dispatchedUs: 0,
+	ended: false,
+	limitTokens: 0,
+	carriedTokens: 0,
+	moves: 0,
+};
+
 function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 	const breaches: string[] = [];
 	const states = new Map<ReplicaId, { state: ReplicaState; model: string; open: number }>();
-	const calls = new Map<CallId, { replica: ReplicaId | null; dispatchedUs: number; ended: boolean }>();
+	const calls = new Map<CallId, CallSoFar>();
 	const openExperts = new Map<QueryId, number>();
 	const limit = new Map(setup.models.map(({ id, outputLimitTokens }) => [id, outputLimitTokens]));
 	for (const record of records) {
@@ -81,12 +107,12 @@ function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 		if (record.type === 'query-arrived') {
 			openExperts.set(record.query, record.slots.length);
 			record.slots.forEach((_, slotIndex) => {
-				calls.set(expertCallId(record.query, slotIndex), { replica: null, dispatchedUs: 0, ended: false });
+				calls.set(expertCallId(record.query, slotIndex), NOT_SENT);
 			});
 		} else if (record.type === 'aggregation-needed') {
 			if (calls.has(record.call)) bad(`${record.call} was asked for before`);
 			if (openExperts.get(record.query) !== 0) bad(`${record.call} before its experts have ended`);
-			calls.set(record.call, { replica: null, dispatchedUs: 0, ended: false });
+			calls.set(record.call, NOT_SENT);
 		} else if (record.type === 'replica-changed') {
 			const open = states.get(record.replica)?.open ?? 0;
 			const diesOrWorks = ['failed', 'awake'].includes(record.state) || record.reason !== undefined;
@@ -99,14 +125,53 @@ function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 			if (replica?.state !== 'awake' || replica.model !== record.model)
 				bad(`${record.call} of ${record.model} on ${record.replica}: ${replica?.model} is ${replica?.state}`);
 			if (replica) replica.open++;
-			calls.set(record.call, { replica: record.replica, dispatchedUs: record.timeUs, ended: false });
+			const own = limit.get(record.model) ?? 0;
+			if (record.cutTokens !== undefined && !(record.cutTokens >= 1 && record.cutTokens < own))
+				bad(`${record.call} cut at ${record.cutTokens} of ${own} tokens`);
+			calls.set(record.call, {
+				...(call ?? NOT_SENT),
+				replica: record.replica,
+				dispatchedUs: record.timeUs,
+				limitTokens: record.cutTokens ?? own,
+			});
+		} else if (record.type === 'call-migrated') {
+			const call = calls.get(record.call);
+			const target = states.get(record.replica);
+			if (call === undefined || call.ended || call.replica !== record.from)
+				bad(`${record.call} was on ${call?.replica}, not ${record.from}`);
+			if (target?.state !== 'awake' || target.model !== record.model)
+				bad(`${record.call} of ${record.model} to ${record.replica}: ${target?.model} is ${target?.state}`);
+			if (call === undefined) continue;
+			if (record.outputTokens < call.carriedTokens || record.outputTokens >= call.limitTokens)
+				bad(`${record.call} has ${record.outputTokens} tokens, had ${call.carriedTokens}`);
+			const from = states.get(record.from);
+			if (from) from.open--;
+			if (target) target.open++;
+			calls.set(record.call, {
+				...call,
+				replica: record.replica,
+				dispatchedUs: record.timeUs,
+				carriedTokens: record.outputTokens,
+				moves: call.moves + 1,
+			});
+		} else if (record.type === 'call-parked') {
+			const call = calls.get(record.call);
+			if (call === undefined || call.ended || call.replica !== record.replica)
+				bad(`${record.call} was on ${call?.replica}, not ${record.replica}`);
+			if (call === undefined) continue;
+			if (record.outputTokens < call.carriedTokens || record.outputTokens >= call.limitTokens)
+				bad(`${record.call} has ${record.outputTokens} tokens, had ${call.carriedTokens}`);
+			const from = states.get(record.replica);
+			if (from) from.open--;
+			const { outputTokens: carriedTokens } = record;
+			calls.set(record.call, { ...call, replica: null, carriedTokens, moves: call.moves + 1 });
 		} else if (record.type === 'call-returned') {
 			const call = calls.get(record.call);
 			if (call === undefined || call.ended || call.replica !== record.replica)
 				bad(`${record.call} was on ${call?.replica}, not ${record.replica}`);
 			const replica = states.get(record.replica);
 			if (replica) replica.open--;
-			if (call) calls.set(record.call, { ...call, replica: null });
+			if (call) calls.set(record.call, { ...call, replica: null, carriedTokens: 0, moves: 0 });
 		} else if (isEnd(record)) {
 			const call = calls.get(record.call);
 			if (call === undefined || call.ended) bad(`${record.call} is unknown or ended before`);
@@ -114,14 +179,16 @@ function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 				bad(`${record.call} ran on ${call?.replica}, not ${record.replica}`);
 			const replica = record.replica === null ? undefined : states.get(record.replica);
 			if (replica) replica.open--;
-			if (call) call.ended = true;
+			if (call) calls.set(record.call, { ...call, ended: true });
 			if (record.role === 'expert') openExperts.set(record.query, (openExperts.get(record.query) ?? 0) - 1);
 			if (record.type !== 'call-finished') continue;
 			const times = [call?.dispatchedUs ?? 0, record.startedUs, record.firstTokenUs, record.timeUs];
 			if (times.some((time, i) => time < (times[i - 1] ?? 0)))
 				bad(`${record.call}: times ${times.join(', ')}`);
-			if (record.outputTokens < 1 || record.outputTokens > (limit.get(record.model) ?? 0))
+			if (record.outputTokens <= (call?.carriedTokens ?? 0) || record.outputTokens > (call?.limitTokens ?? 0))
 				bad(`${record.call}: ${record.outputTokens} output tokens`);
+			if ((record.migrations ?? 0) !== call?.moves)
+				bad(`${record.call}: ${record.migrations} moves, not ${call?.moves}`);
 			if (record.finishReason === 'length' && record.answer !== null)
 				bad(`${record.call}: cut, yet it answered`);
 		}
@@ -179,18 +246,32 @@ function idleBreaches(records: readonly RunRecord[]): string[] {
 
 type CallEnd = Extract<RunRecord, { type: 'call-finished' | 'call-cancelled' | 'call-failed' }>;
 
+/** A call that ran into a limit below its own. */
+function isCutShort(records: readonly RunRecord[], call: CallId | undefined): boolean {
+	const own = records.filter((record) => 'call' in record && record.call === call);
+	const sent = own.findLast((record) => record.type === 'call-dispatched');
+	const end = own.find((record) => record.type === 'call-finished');
+	return sent?.cutTokens !== undefined && end?.finishReason === 'length';
+}
+
+/** What the gate made of a query by the time at which it was settled: asked at every end, until it decided; `accept` also where it foresees that. */
+function voteAt(
+	records: readonly RunRecord[],
+	query: Query,
+	settled: RunRecord,
+	gate: Gate,
+): { readonly verdict: Verdict; readonly answer: Answer } {
+	const slots = query.slots.map((_, slotIndex) => expertCallId(query.id, slotIndex));
+	const answers: (Answer | undefined)[] = slots.map(() => undefined);
+	for (const record of records.slice(0, records.indexOf(settled))) {
+		if (!isEnd(record) || !slots.includes(record.call)) continue;
+		answers[slots.indexOf(record.call)] = record.type === 'call-finished' ? record.answer : null;
+		const decision = gate.decide(answers, query);
+		if (decision.verdict !== 'open') return decision;
+	}
+	const foreseen = gate.foresee(answers, query);
+	return foreseen === undefined ? { verdict: 'open', answer: null } : { verdict: 'accept', answer: foreseen };
+}
+
 const isEnd = (record: RunRecord): record is CallEnd =>
 	record.type === 'call-finished' || record.type === 'call-cancelled' || record.type === 'call-failed';
-
-function answersBySlot(records: readonly RunRecord[], setup: Setup): ReadonlyMap<QueryId, readonly Answer[]> {
-	const ends = new Map(records.filter(isEnd).map((record) => [record.call, record]));
-	return new Map(
-		setup.queries.map(({ id, slots }) => [
-			id,
-			slots.map((_, slotIndex) => {
-				const end = ends.get(expertCallId(id, slotIndex));
-				return end?.type === 'call-finished' ? end.answer : null;
-			}),
-		]),
-	);
-}

@@ -111,6 +111,7 @@ export function smallSetup(small: SmallSetup): Setup {
 		models: names.map((name) => toModel(name, small)),
 		profiles: names.flatMap((name) => toProfiles(name, gpuCount, small)),
 		queries,
+		demand: demandOf(queries),
 		truth: toTruth(small.queries),
 		aggregator:
 			aggregator === null
@@ -133,12 +134,28 @@ export function smallSetup(small: SmallSetup): Setup {
 		engineMode: 'stepwise',
 		scheduler: small.scheduler ?? 'round-robin',
 		gate: small.gate ?? 'never',
+		gateOptions: { budgetPoints: 0.1, confidence: 0.9, auditShare: 0, cuts: true },
+		calibration: { source: 'none', queries: () => [] },
 		sampleSeconds: 1,
 		questions: small.questions ?? null,
 		live: { ...SMALL_LIVE, ...small.live },
 		resolved: {},
 		inputs: [],
 		tokensPerByte: null,
+	};
+}
+
+/** The mix that an experiment's slot table would state: that of the queries themselves. Null in a batch. */
+export function demandOf(queries: readonly Query[]): Setup['demand'] {
+	if (queries.every(({ arrivalUs }) => arrivalUs === 0)) return null;
+	const calls = queries.flatMap(({ task, slots }) => slots.map((model) => ({ model, task })));
+	const kinds = new Map(calls.map((call) => [`${call.model}/${call.task}`, call]));
+	return {
+		queriesPerSecond: null,
+		callsPerQuery: [...kinds.values()].map(({ model, task }) => {
+			const own = calls.filter((call) => call.model === model && call.task === task);
+			return { model, task, calls: own.length / queries.length };
+		}),
 	};
 }
 

@@ -139,6 +139,8 @@ function mishapExecutor(
 		sleep: () => undefined,
 		wake: () => undefined,
 		cancel: () => undefined,
+		migrate: () => undefined,
+		park: () => undefined,
 		dispatch: (call: Call, replica) => {
 			const own = running.get(replica) ?? [];
 			own.push(call.id);

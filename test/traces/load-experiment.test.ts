@@ -244,7 +244,11 @@ describe('overrides', () => {
 			engineMode: 'leaping',
 		});
 		expect(setup.queries).toHaveLength(3);
-		expect(setup.resolved).toMatchObject({ seed: 9, gate: 'unanimous', engine: { mode: 'leaping' } });
+		expect(setup.resolved).toMatchObject({
+			seed: 9,
+			gate: { name: 'unanimous' },
+			engine: { mode: 'leaping' },
+		});
 	});
 
 	it('reach into lists and new fields', () => {

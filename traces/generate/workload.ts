@@ -49,6 +49,8 @@ export interface WorkloadSpec {
 	readonly slotsPerQuery: number;
 	/** Only the first so many queries are made. */
 	readonly keepQueries: number;
+	/** How often the experts' calls are dealt out, one batch after the other; absent: once. */
+	readonly batches?: number;
 	readonly experts: readonly ExpertSpec[];
 	readonly lengthCorrelation: number;
 	readonly easeLengthCorrelation: number;
@@ -73,6 +75,7 @@ export function generateWorkload(spec: WorkloadSpec): {
 		seed,
 		spec.experts.map((expert) => ({ model: expert, calls: expert.calls })),
 		slotsPerQuery,
+		spec.batches,
 	).slice(0, spec.keepQueries);
 	const questions = drawQuestions(seed, slots.length, spec.easeLengthCorrelation);
 	const eases = questions.map((question) => question.ease);

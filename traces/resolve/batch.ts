@@ -59,7 +59,7 @@ export function aggregatorPromptParts(
 		const { baseTokens, perAnswerTokens } = promptsFile().aggregatorPrompt;
 		return { baseTokens, perAnswerTokens };
 	}
-	// Question and closing line are those of an expert's prompt, which the formula of sim/core/aggregator-prompt.ts adds.
+	// Question and closing line are those of an expert's prompt, which the formula of sim/domain/aggregator-prompt.ts adds.
 	const size = (answers: readonly string[]): number =>
 		Buffer.byteLength(aggregatorPrompt(first.question, answers));
 	const oneByte = size(['x']) - 1;

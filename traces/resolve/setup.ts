@@ -6,11 +6,14 @@ import type { Setup } from '../../sim/domain/setup.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import type { Experiment } from '../experiment-schema.ts';
 import type { FieldPath } from '../experiment-text.ts';
-import { generateWorkload } from '../generate/workload.ts';
+import { wholeGate } from '../gate-schema.ts';
+import { generateWorkload, type WorkloadSpec } from '../generate/workload.ts';
 import type { Inputs } from '../input-files.ts';
 import type { EngineFile, TaskFile } from '../profile-schema.ts';
 import { engineProfile, engineProfileNames, taskNames, taskProfile } from '../read-profile.ts';
+import { arriving, demandOf, resolveArrivals } from './arrivals.ts';
 import { aggregatorPromptParts, resolveBatch } from './batch.ts';
+import { gateOptions, resolveCalibration } from './calibration.ts';
 import { findModel, type ModelEntry, modelNames } from './catalog.ts';
 import { resolveCluster } from './cluster.ts';
 import type { Fail } from './fail.ts';
@@ -48,7 +51,7 @@ export function resolveExperiment(written: Experiment, inputs: Inputs, fail: Fai
 	if (aggregator !== null) checkAggregator(aggregator, profiles, fail);
 
 	const { workload } = experiment;
-	const generated = generateWorkload({
+	const drawn: WorkloadSpec = {
 		seed: experiment.seed,
 		task: task.task,
 		slotsPerQuery: workload.slotsPerQuery,
@@ -76,7 +79,9 @@ export function resolveExperiment(written: Experiment, inputs: Inputs, fail: Fai
 						table: task.aggregator,
 						unanimousOverrideRate: aggregator.unanimousOverrideRate,
 					},
-	});
+	};
+	const generated = generateWorkload(drawn);
+	const arrivals = resolveArrivals(experiment, inputs, generated.queries.length, fail);
 	const aggregatorPrompt = aggregatorPromptParts(batch, aggregatorEntry);
 	return {
 		name: experiment.name,
@@ -85,6 +90,8 @@ export function resolveExperiment(written: Experiment, inputs: Inputs, fail: Fai
 		models: [...entries.values()].map((entry) => entry.model),
 		profiles,
 		...generated,
+		queries: arriving(generated.queries, arrivals),
+		demand: demandOf(arrivals, batch, experts),
 		aggregator:
 			aggregator === null || aggregatorEntry === undefined
 				? null
@@ -99,7 +106,15 @@ export function resolveExperiment(written: Experiment, inputs: Inputs, fail: Fai
 		planOptions: { ...experiment.plan, modelOrder: pool.map((entry) => entry.model.id) },
 		engineMode: experiment.engine.mode,
 		scheduler: experiment.scheduler,
-		gate: experiment.gate,
+		gate: wholeGate(experiment.gate).name,
+		gateOptions: gateOptions(experiment),
+		calibration: resolveCalibration(experiment, inputs, {
+			workload: drawn,
+			batch,
+			aggregator: aggregatorEntry,
+			aggregatorPrompt,
+			profiles,
+		}),
 		sampleSeconds: experiment.report.sampleSeconds,
 		questions: batch.asked?.slice(0, generated.queries.length).map(({ question }) => question) ?? null,
 		live: resolveLive(experiment, batch.asked !== null, fail),

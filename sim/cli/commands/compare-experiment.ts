@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { stringify } from 'yaml';
-import { schedulerNames } from '../../../solver/index.ts';
+import { defaultSchedulerNames } from '../../../solver/index.ts';
 import { gateNames } from '../../aggregate/index.ts';
 import { UsageError } from '../../domain/errors.ts';
 import type { Setup } from '../../domain/setup.ts';
-import { rowKey } from '../../report/comparison.ts';
+import { type Comparison, rowKey } from '../../report/comparison.ts';
 import { comparisonTable } from '../../report/tables.ts';
 import {
 	type CompareOutcome,
@@ -13,13 +13,15 @@ import {
 	compareSchedulers,
 } from '../../study/compare.ts';
 import type { RunJob } from '../../study/jobs.ts';
+import { ABLATION_VARIANTS, ablationOf, ablationText, checkAblation } from '../ablation.ts';
 import type { Arguments } from '../arguments.ts';
 import { comparisonReadme } from '../comparison-readme.ts';
 import { EXIT, type ExitCode, Interrupted } from '../exit.ts';
+import { setsWithAudit } from '../gate-options.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json-text.ts';
 import { type LoadedRun, loadRun } from '../load-run.ts';
-import { experimentReference, loadSetup } from '../load-setup.ts';
+import { checkScheduler, experimentReference, loadSetup } from '../load-setup.ts';
 import { checkName } from '../names.ts';
 import { outFolder } from '../out-folder.ts';
 import { plural } from '../plural.ts';
@@ -45,6 +47,7 @@ export async function compareExperiment(typed: string, args: Arguments, io: Io):
 		io,
 	);
 	let outcome: CompareOutcome;
+	let document: Comparison;
 	try {
 		folder.write('experiment.yaml', stringify(setup.resolved, { lineWidth: 110 }));
 		for (const { name, text } of setup.inputs) folder.write(name, text);
@@ -53,7 +56,8 @@ export async function compareExperiment(typed: string, args: Arguments, io: Io):
 		outcome = await compareSchedulers(placed, studyPool(io.signal), { onDone });
 		progress.stop();
 		remark('drawing the report', args, io);
-		folder.writeJson('summary.json', outcome.comparison);
+		document = args.flag('ablation') ? ablationOf(outcome) : outcome.comparison;
+		folder.writeJson('summary.json', document);
 		await writeReport(
 			folder,
 			{ ...reportOn(runsOf(outcome)), baseline: outcome.comparison.baseline },
@@ -72,13 +76,16 @@ export async function compareExperiment(typed: string, args: Arguments, io: Io):
 
 	const { comparison, results } = outcome;
 	if (args.flag('json')) {
-		io.stdout.write(jsonText(comparison));
+		io.stdout.write(jsonText(document));
 		remark(`run folder: ${shown}`, args, io);
 	} else {
 		const gate = gates.length === 1 ? `, gate ${gates[0]}` : '';
 		const title = `${setup.name}, ${seedsText(request)}${gate}, baseline ${comparison.baseline}`;
+		const table = args.flag('ablation')
+			? ablationText(ablationOf(outcome))
+			: comparisonTable(comparison.rows);
 		io.stdout.write(
-			`${title}\n\n${comparisonTable(comparison.rows)}\n\nrun folder: ${shown}\nreport:     ${path.join(shown, 'report.html')}\n`,
+			`${title}\n\n${table}\n\nrun folder: ${shown}\nreport:     ${path.join(shown, 'report.html')}\n`,
 		);
 	}
 	const failed = results.reduce((sum, { summary }) => sum + summary.calls.failed, 0);
@@ -91,13 +98,17 @@ function readRequest(
 	args: Arguments,
 	io: Io,
 ): { readonly request: Omit<CompareRequest, 'folder'>; readonly setup: Setup } {
+	const isAblation = args.flag('ablation');
+	if (isAblation) checkAblation(args);
 	const experiment = experimentReference(typed, io.cwd);
-	const sets = args.sets();
-	const schedulers = args.names('schedulers') ?? schedulerNames;
-	for (const name of schedulers) checkName('scheduler', name, schedulerNames);
+	const sets = setsWithAudit(args);
+	const schedulers = isAblation
+		? ABLATION_VARIANTS.map(({ scheduler }) => scheduler)
+		: (args.names('schedulers') ?? defaultSchedulerNames);
+	for (const name of schedulers) checkScheduler(name);
 	const givenGates = args.names('gates');
 	for (const name of givenGates ?? []) checkName('gate', name, gateNames);
-	const seeds = args.whole('seeds', 1) ?? 3;
+	const seeds = args.whole('seeds', 1) ?? (isAblation ? 10 : 3);
 	const baseline = args.text('baseline');
 	const first = {
 		experiment,
@@ -107,7 +118,9 @@ function readRequest(
 		gate: givenGates?.[0],
 	};
 	const { setup } = loadSetup(first, io.clockSeconds);
-	const gates = givenGates ?? [setup.gate];
+	// With nothing to skip there is nothing to decide early either.
+	const ownGate = isAblation && setup.gate === 'never' ? 'majority' : setup.gate;
+	const gates = givenGates ?? [ownGate];
 	if (baseline !== undefined) checkBaseline(baseline, schedulers, gates);
 	return {
 		setup,
@@ -119,6 +132,7 @@ function readRequest(
 			seeds,
 			firstSeed: setup.seed,
 			...(baseline !== undefined && { baseline }),
+			...(isAblation && { written: [schedulers[0] ?? '', schedulers.at(-1) ?? ''] }),
 		},
 	};
 }

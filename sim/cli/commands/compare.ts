@@ -26,7 +26,7 @@ export async function compareCommand(args: Arguments, io: Io): Promise<ExitCode>
 			`${notRun}: expected a run folder like the others, got something else`,
 		);
 	}
-	for (const option of ['schedulers', 'gates', 'seeds', 'seed', 'set'] as const) {
+	for (const option of ['schedulers', 'gates', 'audit', 'ablation', 'seeds', 'seed', 'set'] as const) {
 		if (args.texts(option).length > 0) {
 			throw new UsageError(
 				'E_OPTION_USE',

@@ -1,3 +1,4 @@
+import { ADAPTIVE_SWITCHES, SWITCH_MEANINGS } from '../../../solver/adaptive/switches.ts';
 import { schedulerNames } from '../../../solver/index.ts';
 import {
 	engineProfileNames,
@@ -19,6 +20,7 @@ export async function listCommand(args: Arguments, io: Io): Promise<ExitCode> {
 	const bundled = {
 		experiments,
 		schedulers: schedulerNames,
+		switches: ADAPTIVE_SWITCHES.map((name) => ({ name, meaning: SWITCH_MEANINGS[name] })),
 		gates: gateNames,
 		models,
 		engineProfiles: engineProfileNames(),
@@ -30,6 +32,10 @@ export async function listCommand(args: Arguments, io: Io): Promise<ExitCode> {
 		const sections: readonly (readonly [title: string, lines: readonly string[]])[] = [
 			['experiments', columns(experiments.map(({ name, description }) => [name, description]))],
 			['schedulers', [bundled.schedulers.join('  ')]],
+			[
+				'switches of adaptive (adaptive:all-NAME is without one, adaptive:none+NAME with one alone)',
+				columns(bundled.switches.map(({ name, meaning }) => [name, meaning])),
+			],
 			['gates', [bundled.gates.join('  ')]],
 			['models', columns(models.map(({ name, checkpoint }) => [name, checkpoint]))],
 			['engine profiles', [bundled.engineProfiles.join('  ')]],

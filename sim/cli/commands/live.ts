@@ -4,6 +4,7 @@ import { UsageError } from '../../domain/errors.ts';
 import { summaryTable } from '../../report/tables.ts';
 import type { Arguments } from '../arguments.ts';
 import { EXIT, type ExitCode, Interrupted } from '../exit.ts';
+import { setsWithAudit } from '../gate-options.ts';
 import { givenUpCalls } from '../given-up.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json-text.ts';
@@ -51,7 +52,7 @@ function load(args: Arguments, io: Io): LoadedSetup {
 	return loadSetup(
 		{
 			experiment: experimentReference(experiment, io.cwd),
-			sets: args.sets(),
+			sets: setsWithAudit(args),
 			seed: args.whole('seed', 0),
 			scheduler: args.text('scheduler'),
 			gate: args.text('gate'),

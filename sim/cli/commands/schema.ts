@@ -1,4 +1,5 @@
 import {
+	calibrationJsonSchema,
 	experimentJsonSchema,
 	measuredProfileJsonSchema,
 	questionJsonSchema,
@@ -13,6 +14,7 @@ const schemas: Readonly<Record<string, () => Record<string, unknown>>> = {
 	experiment: experimentJsonSchema,
 	profile: measuredProfileJsonSchema,
 	question: questionJsonSchema,
+	calibration: calibrationJsonSchema,
 };
 
 export async function schemaCommand(args: Arguments, io: Io): Promise<ExitCode> {

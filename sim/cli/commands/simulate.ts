@@ -3,6 +3,7 @@ import { present } from '../../domain/errors.ts';
 import { summaryTable } from '../../report/tables.ts';
 import type { Arguments } from '../arguments.ts';
 import { type ExitCode, Interrupted } from '../exit.ts';
+import { setsWithAudit } from '../gate-options.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json-text.ts';
 import { experimentReference, loadSetup } from '../load-setup.ts';
@@ -17,7 +18,7 @@ export async function simulateCommand(args: Arguments, io: Io): Promise<ExitCode
 	const { setup, scheduler, gate } = loadSetup(
 		{
 			experiment: experimentReference(present(args.text('experiment'), 'experiment'), io.cwd),
-			sets: args.sets(),
+			sets: setsWithAudit(args),
 			seed: args.whole('seed', 0),
 			scheduler: args.text('scheduler'),
 			gate: args.text('gate'),

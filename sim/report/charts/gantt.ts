@@ -1,5 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
-import { secondsFromUs } from '../../domain/units.ts';
+import { secondsFromUs, type TimeUs } from '../../domain/units.ts';
 import { type GpuInterval, gpuTimeline, type IdleCause } from '../gpu-time.ts';
 import { drawnGpus, longestUs, modelNames, type RunData } from '../run-data.ts';
 import {
@@ -31,19 +31,28 @@ export interface GanttSegment {
 	readonly endSeconds: number;
 }
 
-export function ganttChart(runs: readonly RunData[]): Chart {
+export interface GanttLook {
+	/** Where the time axis ends at least, so that several pictures share one. */
+	readonly untilUs?: TimeUs;
+	/** Moments at most in the still picture, a column each; by default one for every pixel where there are many. */
+	readonly columns?: number;
+}
+
+export function ganttChart(runs: readonly RunData[], { untilUs = 0, columns }: GanttLook = {}): Chart {
 	const title = 'What does each GPU do, and when?';
 	const raw = ganttSegments(runs);
-	const merged = raw.length <= 4 * CHART_WIDTH_PIXELS ? raw : mergedGanttSegments(runs, CHART_WIDTH_PIXELS);
+	const mayShowAll = columns === undefined && raw.length <= 4 * CHART_WIDTH_PIXELS;
+	const merged = mayShowAll ? raw : mergedGanttSegments(runs, columns ?? CHART_WIDTH_PIXELS);
+	const endUs = Math.max(untilUs, longestUs(runs));
 	return {
 		name: 'gantt',
 		title,
 		note: gpuNoteOf(
 			runs,
-			'Full bars compute, in the colour of their model; thin bars do not, in the colour of the reason. Look for long thin bars while another GPU still works.',
+			'Full bars compute, in the colour of their model; thin bars do not, in the colour of the reason. Look for long thin bars while another GPU still works. The dashed line is the lower bound: no schedule of the same work ends left of it.',
 		),
-		spec: ganttSpec(runs, title, merged, false),
-		interactiveSpec: ganttSpec(runs, title, raw.length <= MAX_VALUES ? raw : merged, true),
+		spec: ganttSpec(runs, title, merged, endUs, false),
+		interactiveSpec: ganttSpec(runs, title, raw.length <= MAX_VALUES ? raw : merged, endUs, true),
 	};
 }
 
@@ -125,6 +134,7 @@ function ganttSpec(
 	runs: readonly RunData[],
 	title: string,
 	values: readonly GanttSegment[],
+	endUs: TimeUs,
 	zoomable: boolean,
 ): TopLevelSpec {
 	const all = modelNames(runs);
@@ -135,7 +145,7 @@ function ganttSpec(
 		field: 'startSeconds',
 		type: 'quantitative' as const,
 		axis: TIME_AXIS,
-		scale: { domain: [0, secondsFromUs(longestUs(runs))], nice: false },
+		scale: { domain: [0, secondsFromUs(endUs)], nice: false },
 	};
 	const common = {
 		x,
@@ -164,10 +174,38 @@ function ganttSpec(
 						mark: { type: 'bar' as const, height: { band: 0.3 }, clip: true },
 						encoding: { ...common, color: causeColour(causes, 'not computing (thin bars): why') },
 					},
+					...boundLine(runs, x.scale),
 				],
 			},
 		),
 	};
+}
+
+/** The lower bound of each run that has one. */
+function boundLine(runs: readonly RunData[], scale: object) {
+	const bounds = runs.flatMap(({ label, records }) => {
+		const end = records.at(-1);
+		return end?.type === 'run-ended' && end.lowerBoundUs !== null
+			? [[label, secondsFromUs(end.lowerBoundUs)] as const]
+			: [];
+	});
+	if (bounds.length === 0) return [];
+	const bySeconds = JSON.stringify(Object.fromEntries(bounds));
+	return [
+		{
+			// One line a panel, however many bars it has.
+			transform: [
+				{ aggregate: [{ op: 'count' as const, as: 'bars' }], groupby: ['run'] },
+				{ calculate: `${bySeconds}[datum.run]`, as: 'lowerBoundSeconds' },
+				{ filter: 'isValid(datum.lowerBoundSeconds)' },
+			],
+			mark: { type: 'rule' as const, color: '#000000', strokeDash: [5, 3], strokeWidth: 1.5 },
+			encoding: {
+				x: { field: 'lowerBoundSeconds', type: 'quantitative' as const, axis: TIME_AXIS, scale },
+				tooltip: [{ field: 'run' }, { field: 'lowerBoundSeconds' }],
+			},
+		},
+	];
 }
 
 function modelColour(models: readonly string[], all: readonly string[]) {

@@ -1,6 +1,6 @@
 /** Charts of a comparison over seeds: makespan with its interval and lower bound, and how the stages share it. */
 import type { TopLevelSpec } from 'vega-lite';
-import { type ComparisonRow, rowKey } from '../comparison.ts';
+import { type ComparisonRow, shownScheduler } from '../comparison.ts';
 import { CHART_WIDTH_PIXELS, type Chart, colourAt, frame, SERIES_COLOURS } from './chart.ts';
 
 export interface MakespanBar {
@@ -10,6 +10,8 @@ export interface MakespanBar {
 	readonly lowSeconds: number;
 	readonly highSeconds: number;
 	readonly lowerBoundSeconds: number | null;
+	/** Makespan as a multiple of it. */
+	readonly timesBound: number | null;
 }
 
 export interface StageBar {
@@ -31,6 +33,7 @@ export function makespanBars(rows: readonly ComparisonRow[]): readonly MakespanB
 		lowSeconds: row.makespanSeconds.low,
 		highSeconds: row.makespanSeconds.high,
 		lowerBoundSeconds: row.lowerBoundSeconds?.mean ?? null,
+		timesBound: row.timesBound?.mean ?? null,
 	}));
 }
 
@@ -41,14 +44,14 @@ export function stageBars(rows: readonly ComparisonRow[]): readonly StageBar[] {
 	]);
 }
 
-const rowName = (row: ComparisonRow): string => rowKey(row).replace('/', ' / ');
+const rowName = (row: ComparisonRow): string => `${shownScheduler(row)} / ${row.gate}`;
 
 function makespanChart(rows: readonly ComparisonRow[]): Chart {
 	const title = 'How long does the batch take, and how much could be gained?';
 	return {
 		name: 'makespan',
 		title,
-		note: 'Bars are mean makespans, whiskers 95 % intervals over the seeds; no schedule of the same calls can end left of the black mark. Compare pairs by the speed-up in the table: whiskers may overlap although every seed agrees.',
+		note: 'Bars are mean makespans, whiskers 95 % intervals over the seeds; no schedule of the same work can end left of the black mark, and the number in brackets is the makespan as a multiple of it. Compare pairs by the speed-up in the table: whiskers may overlap although every seed agrees.',
 		spec: makespanSpec(title, makespanBars(rows)),
 	};
 }
@@ -106,10 +109,11 @@ function makespanSpec(title: string, bars: readonly MakespanBar[]): TopLevelSpec
 			},
 			...(several ? whiskers() : []),
 			{
+				transform: [{ calculate: MAKESPAN_LABEL, as: 'label' }],
 				mark: { type: 'text', align: 'left', dx: 8, color: '#222222' },
 				encoding: {
 					x: { field: 'highSeconds', type: 'quantitative' },
-					text: { field: 'makespanSeconds', type: 'quantitative', format: ',.1f' },
+					text: { field: 'label', type: 'nominal' },
 				},
 			},
 			{
@@ -129,6 +133,9 @@ function makespanSpec(title: string, bars: readonly MakespanBar[]): TopLevelSpec
 		],
 	};
 }
+
+const MAKESPAN_LABEL =
+	"format(datum.makespanSeconds, ',.1f') + (isValid(datum.timesBound) ? ' (' + format(datum.timesBound, '.2f') + ' x bound)' : '')";
 
 const GATE_COLOURS = ['#7fb2d9', '#f0b67f', '#8fcab4', '#d9a3c4', '#c9c9c9'];
 

@@ -2,12 +2,18 @@
 import type { PlannedSession } from '../../domain/plan.ts';
 import type { RunStarted } from '../../domain/run-log.ts';
 import { CAUSE_COLOURS, CAUSE_NAMES, type Chart } from '../charts/chart.ts';
-import { type Comparison, type ComparisonRow, rowKey } from '../comparison.ts';
+import {
+	type Comparison,
+	type ComparisonRow,
+	KNOWS_LENGTHS_NOTE,
+	rowKey,
+	shownScheduler,
+} from '../comparison.ts';
 import { IDLE_CAUSES, type IdleCause } from '../gpu-time.ts';
 import type { RunData } from '../run-data.ts';
 import type { Estimate } from '../student-t.ts';
 import type { Summary } from '../summary.ts';
-import { aboveBound, planText, range, signed, verdictText } from '../tables.ts';
+import { aboveBound, accuracyChange, planText, range, verdictText } from '../tables.ts';
 import { type Column, element, type Markup, tableOf } from './markup.ts';
 
 /** What was run. */
@@ -26,10 +32,7 @@ export function setting(
 			: `${distinct.length} ${word}s (${distinct.join(', ')})`;
 	};
 	const parts = [
-		count(
-			summaries.map(({ scheduler }) => scheduler),
-			'scheduler',
-		),
+		count(summaries.map(shownScheduler), 'scheduler'),
 		count(
 			summaries.map(({ gate }) => gate),
 			'gate',
@@ -58,11 +61,11 @@ export function finding(comparison: Comparison): Markup {
 	const sentence = (): string => {
 		if (comparison.rows.length === 1) {
 			const idle = best.idlePercent.mean.toFixed(0);
-			return `The makespan is ${makespan}; the GPUs did not compute in ${idle} % of their time.`;
+			return `The makespan is ${makespan}${overBound(best)}; the GPUs did not compute in ${idle} % of their time.`;
 		}
-		const name = rowKey(best).replace('/', ' / ');
+		const name = `${shownScheduler(best)} / ${best.gate}`;
 		if (best.wins === true && best.speedup !== null)
-			return `${name} has the shortest mean makespan, ${makespan}: ${range(best.speedup, 2)} times as fast as the baseline ${comparison.baseline.replace('/', ' / ')}.`;
+			return `${name} has the shortest mean makespan, ${makespan}${overBound(best)}: ${range(best.speedup, 2)} times as fast as the baseline ${comparison.baseline.replace('/', ' / ')}.`;
 		if (rowKey(best) === comparison.baseline)
 			return `Nothing has a shorter mean makespan than the baseline ${name}, ${makespan}.`;
 		const why =
@@ -73,6 +76,9 @@ export function finding(comparison: Comparison): Markup {
 	};
 	return element('p', { class: 'finding' }, sentence());
 }
+
+const overBound = ({ timesBound }: ComparisonRow): string =>
+	timesBound === null ? '' : `, ${timesBound.mean.toFixed(2)} times its lower bound`;
 
 /** Runs that must not be read as complete or reproducible. */
 export function warnings(summaries: readonly Summary[]): readonly Markup[] {
@@ -90,10 +96,14 @@ export function warnings(summaries: readonly Summary[]): readonly Markup[] {
 	].map((text) => element('p', { class: 'warning' }, text));
 }
 
+/** Left out in a batch, where latencies say little beside the makespan. */
+const LATENCY_HEAD = 'p95 latency (s)';
+
 const RESULT_COLUMNS: readonly Column[] = [
 	{ head: 'scheduler' },
 	{ head: 'gate' },
 	{ head: 'makespan (s)', number: true },
+	{ head: LATENCY_HEAD, number: true },
 	{ head: 'speed-up', number: true },
 	{ head: 'verdict' },
 	{ head: 'experts (s)', number: true },
@@ -108,9 +118,10 @@ export function results(comparison: Comparison, summaries: readonly Summary[]): 
 	const cells = comparison.rows.map((row) => {
 		const mine = summaries.filter((summary) => rowKey(summary) === rowKey(row));
 		return [
-			row.scheduler,
+			shownScheduler(row),
 			row.gate,
 			stacked(row.makespanSeconds, 1),
+			row.latencyP95Seconds === null ? '-' : stacked(row.latencyP95Seconds, 1),
 			row.speedup === null ? '-' : stacked(row.speedup, 2),
 			verdictText(row),
 			row.expertSeconds.mean.toFixed(1),
@@ -118,13 +129,15 @@ export function results(comparison: Comparison, summaries: readonly Summary[]): 
 			row.idlePercent.mean.toFixed(1),
 			aboveBound(row),
 			meanAccuracy(mine),
-			row.accuracyDeltaPoints === null ? '-' : signed(row.accuracyDeltaPoints.mean),
+			accuracyChange(row),
 		];
 	});
 	const shortest = Math.min(...comparison.rows.map((row) => row.makespanSeconds.mean));
+	const isBatch = comparison.rows.every(({ latencyP95Seconds }) => latencyP95Seconds === null);
+	const isShown = (column: number): boolean => !isBatch || RESULT_COLUMNS[column]?.head !== LATENCY_HEAD;
 	return tableOf(
-		RESULT_COLUMNS,
-		cells,
+		RESULT_COLUMNS.filter((_, column) => isShown(column)),
+		cells.map((line) => line.filter((_, column) => isShown(column))),
 		cells.length === 1 ? -1 : comparison.rows.findIndex((row) => row.makespanSeconds.mean === shortest),
 	);
 }
@@ -136,8 +149,12 @@ function stacked({ mean, low, high }: Estimate, digits: number): string | Markup
 	return { html: mean.toFixed(digits) + element('small', {}, interval).html };
 }
 
-export const RESULTS_NOTE =
-	'Mean over the seeds, with the 95 % interval below it. Speed-up compares run with run of the same seed and the same draws (geometric mean, Student t on its logarithm) against the baseline; a verdict is given only when its interval leaves out 1. The lower bound is a time that no schedule of the same calls can beat. Accuracy change is against aggregating every query on the same draws.';
+/** What the table of results means. */
+export const resultsNote = ({ rows }: Comparison): string =>
+	rows.some(({ knowsLengths }) => knowsLengths) ? `${KNOWS_LENGTHS_NOTE}. ${RESULTS_NOTE}` : RESULTS_NOTE;
+
+const RESULTS_NOTE =
+	'Mean over the seeds, with the 95 % interval below it. Speed-up compares run with run of the same seed and the same draws (geometric mean, Student t on its logarithm) against the baseline; a verdict is given only when its interval leaves out 1. The lower bound is a time that no schedule can beat that settles every query under the same gate and the same limits, whatever it cancels or moves. Accuracy change is against aggregating every query on the same draws.';
 
 function meanAccuracy(summaries: readonly Summary[]): string {
 	const known = summaries.flatMap(({ accuracy }) => (accuracy.value === null ? [] : [accuracy.value]));

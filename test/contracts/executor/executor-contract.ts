@@ -15,7 +15,7 @@ export interface ExecutorWorld {
 	readonly executor: Executor;
 	/** The next thing that happens, gauge readings left out. */
 	event(): Promise<ExecutorEvent>;
-	/** Resolves when this many open calls have tokens, and no sooner. */
+	/** Resolves when this many open calls have some tokens, and no sooner. */
 	untilRunning(calls: number): Promise<void>;
 	/** The engine of a replica dies, now. */
 	kill(replica: ReplicaId): void;
@@ -163,6 +163,177 @@ export function describeExecutor(name: string, kind: ExecutorKind): void {
 			stages.keep(stage);
 		});
 
+		it('moves a call that generates: it ends on the other replica with all its tokens', async () => {
+			const stage = await stages.get(1);
+			const second = await stage.startSecond();
+			const call = contractCall(stage.setup, CASE.moved, 0);
+			stage.dispatch(call);
+			await stage.world.untilRunning(1);
+			stage.executor.migrate(call.id, second);
+			const { moves, ended } = await stage.untilEnded(call);
+			expect(moves).toMatchObject([{ from: stage.replica, replica: second }]);
+			const carried = moves[0]?.outputTokens ?? 0;
+			expect(carried).toBeGreaterThan(0);
+			expect(carried).toBeLessThan(800);
+			expect(ended).toMatchObject({
+				replica: second,
+				outcome: { kind: 'finished', outputTokens: 800, finishReason: 'stop', answer: 'B' },
+				work: { migrations: 1 },
+			});
+			checkWork(ended, call);
+			expect(ended.work?.startedUs).toBeGreaterThanOrEqual(moves[0]?.timeUs ?? 0);
+			// Some of the last tokens may not have been whole characters.
+			expect(ended.work?.recomputedTokens).toBeGreaterThanOrEqual(call.promptTokens + carried);
+			expect(ended.work?.recomputedTokens).toBeLessThan(call.promptTokens + carried + 20);
+			stages.keep(stage);
+		});
+
+		it('moves a call that has not begun: nothing is computed twice', async () => {
+			const stage = await stages.get(1);
+			const second = await stage.startSecond();
+			const call = contractCall(stage.setup, CASE.movedUnbegun, 0);
+			stage.dispatch(call);
+			stage.executor.migrate(call.id, second);
+			const { moves, ended } = await stage.untilEnded(call);
+			expect(moves).toMatchObject([{ from: stage.replica, replica: second, outputTokens: 0 }]);
+			expect(ended).toMatchObject({
+				replica: second,
+				outcome: { kind: 'finished', outputTokens: 12, finishReason: 'stop', answer: 'B' },
+				work: { migrations: 1, recomputedTokens: 0 },
+			});
+			stages.keep(stage);
+		});
+
+		it('cuts a call that moved where it would have cut it', async () => {
+			const stage = await stages.get(1);
+			const second = await stage.startSecond();
+			const call = { ...contractCall(stage.setup, CASE.movedAndCut, 0), maxOutputTokens: 900 };
+			stage.dispatch(call);
+			await stage.world.untilRunning(1);
+			stage.executor.migrate(call.id, second);
+			const { ended } = await stage.untilEnded(call);
+			expect(ended).toMatchObject({
+				replica: second,
+				outcome: { kind: 'finished', outputTokens: 900, finishReason: 'length', answer: null },
+			});
+			stages.keep(stage);
+		});
+
+		it('moves a call there and back: every time with all it has', async () => {
+			const stage = await stages.get(1);
+			const second = await stage.startSecond();
+			const call = contractCall(stage.setup, CASE.movedTwice, 0);
+			stage.dispatch(call);
+			await stage.world.untilRunning(1);
+			stage.executor.migrate(call.id, second);
+			await stage.world.untilRunning(1);
+			stage.executor.migrate(call.id, stage.replica);
+			const { moves, ended } = await stage.untilEnded(call);
+			expect(moves).toMatchObject([
+				{ from: stage.replica, replica: second },
+				{ from: second, replica: stage.replica },
+			]);
+			const [first = 0, then = 0] = moves.map(({ outputTokens }) => outputTokens);
+			expect(then).toBeGreaterThan(first);
+			expect(ended).toMatchObject({
+				replica: stage.replica,
+				outcome: { kind: 'finished', outputTokens: 1500, finishReason: 'stop', answer: 'B' },
+				work: { migrations: 2 },
+			});
+			expect(ended.work?.recomputedTokens).toBeGreaterThanOrEqual(2 * call.promptTokens + first + then);
+			stages.keep(stage);
+		});
+
+		it('cancels a call that moves: it ends once, with the tokens it had', async () => {
+			const stage = await stages.get(1);
+			const second = await stage.startSecond();
+			const call = contractCall(stage.setup, CASE.movedAndCancelled, 0);
+			stage.dispatch(call);
+			await stage.world.untilRunning(1);
+			stage.executor.migrate(call.id, second);
+			stage.executor.cancel(call.id);
+			const { moves, ended } = await stage.untilEnded(call);
+			expect(ended).toMatchObject({ replica: second, outcome: { kind: 'cancelled' } });
+			expect(moves[0]?.outputTokens).toBeGreaterThan(0);
+			expect(ended.work?.outputTokens).toBe(moves[0]?.outputTokens);
+			stages.keep(stage);
+		});
+
+		it('leaves a call that has ended alone', async () => {
+			const stage = await stages.get(1);
+			const second = await stage.startSecond();
+			const call = contractCall(stage.setup, CASE.movedTooLate, 0);
+			stage.dispatch(call);
+			await stage.active(true);
+			const ended = await stage.ended(call);
+			stage.executor.migrate(call.id, second);
+			expect(ended.outcome).toMatchObject({ kind: 'finished', outputTokens: 3 });
+			await stage.active(false);
+			stages.keep(stage);
+		});
+
+		it('parks a call that generates: dispatched again, it ends with all its tokens', async () => {
+			const stage = await stages.get(1);
+			const second = await stage.startSecond();
+			const call = contractCall(stage.setup, CASE.parked, 0);
+			stage.dispatch(call);
+			await stage.active(true);
+			await stage.world.untilRunning(1);
+			stage.executor.park(call.id);
+			const events = [await stage.event(), await stage.event()];
+			const parked = events.find((event) => event.kind === 'call-parked');
+			const rest = events.find((event) => event.kind === 'engine-active');
+			expect(parked).toMatchObject({ call: call.id, replica: stage.replica });
+			expect(rest).toMatchObject({ replica: stage.replica, active: false });
+			const tokens = parked?.outputTokens ?? 0;
+			expect(tokens).toBeGreaterThan(0);
+			stage.executor.dispatch(call, second);
+			const { ended, moves } = await stage.untilEnded(call);
+			expect(moves).toEqual([]);
+			expect(ended).toMatchObject({
+				replica: second,
+				outcome: { kind: 'finished', outputTokens: 800, finishReason: 'stop', answer: 'B' },
+			});
+			checkWork(ended, call);
+			expect(ended.work?.recomputedTokens).toBeGreaterThanOrEqual(call.promptTokens + tokens);
+			stages.keep(stage);
+		});
+
+		it('does not park a call that has ended', async () => {
+			const stage = await stages.get(1);
+			const call = contractCall(stage.setup, CASE.parkedTooLate, 0);
+			stage.dispatch(call);
+			await stage.active(true);
+			expect((await stage.ended(call)).outcome).toMatchObject({ kind: 'finished', outputTokens: 3 });
+			stage.executor.park(call.id);
+			await stage.active(false);
+			stages.keep(stage);
+		});
+
+		it('brings a call that moved to its end when the engine it went to dies: what it brought along is not lost', async () => {
+			const stage = await stages.get(1);
+			const second = await stage.startSecond();
+			const call = contractCall(stage.setup, CASE.movedToItsDeath, 0);
+			stage.dispatch(call);
+			await stage.world.untilRunning(1);
+			stage.executor.migrate(call.id, second);
+			await stage.world.untilRunning(1);
+			stage.world.kill(second);
+			const { moves, ended, others } = await stage.untilEnded(call);
+			expect(moves).toHaveLength(1);
+			expect(others).toMatchObject([
+				{ kind: 'replica-restarting', replica: second },
+				{ kind: 'replica-awake', replica: second },
+			]);
+			expect(ended).toMatchObject({
+				replica: second,
+				outcome: { kind: 'finished', outputTokens: 1500, finishReason: 'stop', answer: 'B' },
+				work: { migrations: 1 },
+			});
+			await stage.stopSecond();
+			stages.keep(stage);
+		});
+
 		it('stops a replica that loads: it is never awake', async () => {
 			const stage = await stages.get(1);
 			const other = replicaId('never-awake');
@@ -235,6 +406,31 @@ export function describeExecutor(name: string, kind: ExecutorKind): void {
 				expect(await stages.drop(stage)).toEqual([]);
 			});
 
+		it('gives a call back whose new engine died for good, and all its tokens are lost', async () => {
+			const stage = await stages.get(0);
+			const second = await stage.startSecond();
+			const call = contractCall(stage.setup, CASE.movedForNothing, 0);
+			stage.dispatch(call);
+			await stage.world.untilRunning(1);
+			stage.executor.migrate(call.id, second);
+			await stage.world.untilRunning(1);
+			stage.world.kill(second);
+			const events: ExecutorEvent[] = [];
+			while (events.at(-1)?.kind !== 'replica-failed') events.push(await stage.event());
+			const [move, returned, failed, ...rest] = events.filter(({ kind: each }) => each !== 'engine-active');
+			expect([move, returned, failed, rest]).toMatchObject([
+				{ kind: 'call-migrated', replica: second },
+				{ kind: 'call-returned', call: call.id, replica: second },
+				{ kind: 'replica-failed', replica: second },
+				[],
+			]);
+			const tokens = [move, returned].map((each) => (each && 'outputTokens' in each ? each.outputTokens : 0));
+			expect(tokens[0]).toBeGreaterThan(0);
+			expect(tokens[1]).toBeGreaterThan(tokens[0] ?? 0);
+			stage.forgetSecond();
+			stages.keep(stage);
+		});
+
 		it('gives the calls of an engine that died for good back, before it has failed', async () => {
 			const stage = await stages.get(0);
 			const calls = CASE.returned.calls.map((_, slot) => contractCall(stage.setup, CASE.returned, slot));
@@ -260,6 +456,7 @@ export function describeExecutor(name: string, kind: ExecutorKind): void {
 	});
 }
 
+type CallMigrated = Extract<ExecutorEvent, { kind: 'call-migrated' }>;
 type CallEnded = Extract<ExecutorEvent, { kind: 'call-ended' }>;
 
 /** What was done for a call that finished makes sense. */
@@ -278,6 +475,8 @@ class Stage {
 	readonly replica: ReplicaId;
 	readonly replicaRestarts: 0 | 1;
 	startEvents: readonly ExecutorEvent[] = [];
+	/** On a GPU of its own, awake and at rest; null when it was not needed so far. */
+	private second: ReplicaId | null = null;
 
 	constructor(world: ExecutorWorld, replica: ReplicaId, replicaRestarts: 0 | 1) {
 		this.world = world;
@@ -300,6 +499,57 @@ class Stage {
 	async start(): Promise<void> {
 		this.executor.start(replicaStart(this.setup, this.replica, 0));
 		this.startEvents = [await this.event()];
+	}
+
+	/** A second replica, for calls to move to. */
+	async startSecond(): Promise<ReplicaId> {
+		if (this.second !== null) return this.second;
+		const second = replicaId('second');
+		this.executor.start(replicaStart(this.setup, second, 1));
+		expect(await this.event()).toMatchObject({ kind: 'replica-awake', replica: second });
+		this.second = second;
+		return second;
+	}
+
+	async stopSecond(): Promise<void> {
+		const { second } = this;
+		if (second === null) return;
+		this.second = null;
+		this.executor.stop(second);
+		expect(await this.event()).toMatchObject({ kind: 'replica-stopped', replica: second });
+	}
+
+	/** It is gone. */
+	forgetSecond(): void {
+		this.second = null;
+	}
+
+	/** Takes everything that happens until a call has ended and all engines are at rest. Each is active from its first call to its last. */
+	async untilEnded({ id }: Call): Promise<{
+		readonly moves: readonly CallMigrated[];
+		readonly ended: CallEnded;
+		readonly others: readonly ExecutorEvent[];
+	}> {
+		const events: ExecutorEvent[] = [];
+		const active = new Set<ReplicaId>();
+		let ended: CallEnded | null = null;
+		while (ended === null || active.size > 0) {
+			const event = await this.event();
+			if (event.kind === 'engine-active') {
+				expect(active.has(event.replica)).toBe(!event.active);
+				if (event.active) active.add(event.replica);
+				else active.delete(event.replica);
+			} else if (event.kind === 'call-ended') {
+				expect(event.call).toBe(id);
+				expect(ended).toBeNull();
+				ended = event;
+			} else events.push(event);
+		}
+		return {
+			moves: events.filter((event) => event.kind === 'call-migrated'),
+			ended,
+			others: events.filter((event) => event.kind !== 'call-migrated'),
+		};
 	}
 
 	dispatch(call: Call): void {

@@ -21,6 +21,11 @@ export interface LiveWorldOptions {
 /** Between two looks at calls that are to bring tokens. */
 const LOOK_MS = 5;
 
+/** In which every server generates dozens. */
+const SOME_TOKENS_MS = 50;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** The live executor on real processes, without controller and scheduler. */
 export async function openLive({ backend: name, setup, speed }: LiveWorldOptions): Promise<ExecutorWorld> {
 	const logFolder = mkdtempSync(path.join(tmpdir(), 'mosaic-contract-'));
@@ -60,7 +65,9 @@ export async function openLive({ backend: name, setup, speed }: LiveWorldOptions
 		async untilRunning(calls) {
 			const running = (): number =>
 				executor.snapshot().reduce((sum, { runningCalls }) => sum + runningCalls, 0);
-			while (running() < calls) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+			while (running() < calls) await pause(LOOK_MS);
+			// The first tokens of a model that babbles may be no whole character: then none could be taken along.
+			await pause(SOME_TOKENS_MS);
 		},
 		/** Its front end alone: what that leaves behind is for the executor to find. */
 		kill: (replica) => void process.kill(present(pids.get(replica), 'process of a replica'), 'SIGKILL'),

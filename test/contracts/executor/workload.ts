@@ -28,6 +28,17 @@ export const CASE = {
 	survivors: same(2, 20, 1500),
 	afterSleep: same(2, 20, 5),
 	returned: same(2, 20, 1500),
+	/** One call of each is moved, in one way or another. */
+	moved: same(1, 20, 800),
+	movedUnbegun: same(1, 20, 12),
+	movedAndCut: same(1, 20, 2000),
+	movedTwice: same(1, 20, 1500),
+	movedAndCancelled: same(1, 20, 2000),
+	movedTooLate: same(1, 20, 3),
+	movedToItsDeath: same(1, 20, 1500),
+	movedForNothing: same(1, 20, 1500),
+	parked: same(1, 20, 800),
+	parkedTooLate: same(1, 20, 3),
 } as const satisfies Record<string, SmallQuery>;
 
 export const CONTRACT_QUERIES: readonly SmallQuery[] = Object.values(CASE);

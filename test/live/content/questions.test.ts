@@ -116,6 +116,17 @@ describe('calls with words', () => {
 		expect(prompt.body).toMatchObject({ ignore_eos: true });
 	});
 
+	it.each(['chat', 'completions'] as const)('that are cut ask for no more than they may have: %s', (api) => {
+		const of = load(`live.requests={api: ${api}, temperature: 0.7}`);
+		const cut = { ...expertCall(of, query, 0), maxOutputTokens: 30 };
+		for (const takesScripts of [false, true]) {
+			const content = createContent(of, { takesScripts });
+			expect(content.prompt(cut).maxTokens).toBe(30);
+			// What looks like an answer in it may have been on its way to another.
+			expect(content.read(cut, reply('The answer is (A). But', 30, 'length')).answer).toBeNull();
+		}
+	});
+
 	it('read what the model said, and hand it to the aggregator without its reasoning', () => {
 		const content = createContent(setup, { takesScripts: false });
 		const read = (slot: number, text: string, finish?: FinishReason) =>

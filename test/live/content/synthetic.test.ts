@@ -67,6 +67,16 @@ describe('calls without words', () => {
 		expect(prompt.body).toEqual({ prompt: ids(prompt), mosaic: { output_tokens: 50 } });
 	});
 
+	it('that are cut ask for no more than they may have, wherever they are sent', () => {
+		const cut = { ...expert(0, 'a'), maxOutputTokens: 30 };
+		const onServer = createContent(setup, { takesScripts: false });
+		expect(onServer.prompt(cut)).toMatchObject({ maxTokens: 30, body: { ignore_eos: true } });
+		const onEmulator = createContent(setup, { takesScripts: true });
+		expect(onEmulator.prompt(cut)).toMatchObject({ maxTokens: 30, body: { mosaic: { output_tokens: 50 } } });
+		for (const content of [onServer, onEmulator])
+			expect(content.read(cut, reply(30, 'length'))).toEqual({ answer: null, answerTokens: 10 });
+	});
+
 	it('slots of one query on one model share their prompt; others share nothing that a cache could hold', () => {
 		const content = createContent(setup, { takesScripts: false });
 		const first = ids(content.prompt(expert(0, 'a')));

@@ -362,7 +362,13 @@ describe('a replica of a controller that is gone', () => {
 		async (state) => {
 			const { executor } = use();
 			executor.restore([
-				{ start: startOf('r0'), state, openCalls: [callOf('a')], cancelling: [callOf('b')] },
+				{
+					start: startOf('r0'),
+					state,
+					carried: new Map(),
+					openCalls: [callOf('a')],
+					cancelling: [callOf('b')],
+				},
 			]);
 			expect(await stand.expect('call-ended')).toMatchObject({
 				call: 'b',
@@ -383,7 +389,7 @@ describe('a replica of a controller that is gone', () => {
 		['asleep-2', []],
 	] as const)('sleeps on, and is started when it wakes: %s', async (state, told) => {
 		const { executor } = use();
-		executor.restore([{ start: startOf('r0'), state, openCalls: [], cancelling: [] }]);
+		executor.restore([{ start: startOf('r0'), state, carried: new Map(), openCalls: [], cancelling: [] }]);
 		for (const kind of told) expect(await stand.expect(kind)).toMatchObject({ level: 2 });
 		expect(server.log).toEqual([]);
 		executor.wake(R0);
@@ -393,7 +399,9 @@ describe('a replica of a controller that is gone', () => {
 	});
 
 	it('is stopped when it was to stop', async () => {
-		use().executor.restore([{ start: startOf('r0'), state: 'stopping', openCalls: [], cancelling: [] }]);
+		use().executor.restore([
+			{ start: startOf('r0'), state: 'stopping', carried: new Map(), openCalls: [], cancelling: [] },
+		]);
 		await stand.expect('replica-stopped');
 		expect(server.log).toEqual([]);
 	});
@@ -508,7 +516,9 @@ describe('a process', () => {
 			command: (_, port) => [tinyServer, String(port), 'm', 'well'],
 			runId: `gone-${process.pid}`,
 		});
-		heir.executor.restore([{ start: startOf('r0'), state: 'awake', openCalls: [], cancelling: [] }]);
+		heir.executor.restore([
+			{ start: startOf('r0'), state: 'awake', carried: new Map(), openCalls: [], cancelling: [] },
+		]);
 		await heir.expect('replica-restarting');
 		await heir.expect('replica-awake');
 		expect(groupIsAlive(pid)).toBe(false);

@@ -91,6 +91,12 @@ export class Stand {
 		return this.happenings.slice(this.taken).map(({ event }) => event);
 	}
 
+	/** Tokens that all calls have brought, those of failed attempts included. */
+	get tokensSeen(): number {
+		// biome-ignore lint/complexity/useLiteralKeys: nothing else tells when a token has arrived
+		return [...this.executor['replicas'].values()].reduce((sum, { calls }) => sum + calls.tokensSeen, 0);
+	}
+
 	/** Starts a replica and waits until it is awake. */
 	async up(replica = 'r0', gpus = ['gpu0']): Promise<void> {
 		this.executor.start(startOf(replica, gpus));

@@ -85,6 +85,39 @@ describe('recorded streams', () => {
 		},
 	);
 
+	it.each(['completions.json', 'chat.json'])(
+		'tell which tokens they are, where that is asked for: %s',
+		(file) => {
+			const stream = recordings(file).find(({ name }) => name === 'stream-token-ids');
+			const events = stream?.response.events ?? [];
+			const chosen = events.flatMap(
+				(event) => (event as { choices?: { token_ids?: number[] }[] }).choices ?? [],
+			);
+			const tokenIds = chosen.flatMap(({ token_ids }) => token_ids ?? []);
+			const reader = new AnswerReader(() => undefined);
+			feed(reader, events);
+			const prompt = file === 'chat.json' ? '[user]\nHello\n[assistant]\n' : 'Once upon';
+			expect(reader.soFar()).toEqual({
+				promptTokenIds: [...Buffer.from(prompt)],
+				tokenIds,
+				text: 'A'.repeat(tokenIds.length),
+				reasoningText: '',
+				finish: 'length',
+			});
+		},
+	);
+
+	it('without that, and where characters are not complete, say so', () => {
+		const soFar = (name: string) => {
+			const stream = recordings('completions.json').find((recording) => recording.name === name);
+			const reader = new AnswerReader(() => undefined);
+			feed(reader, (stream?.response.events ?? []).slice(0, 1));
+			return reader.soFar();
+		};
+		expect(soFar('stream-usage')).toMatchObject({ promptTokenIds: null, tokenIds: null, finish: null });
+		expect(soFar('stream-incomplete-characters')).toMatchObject({ tokenIds: null, text: '' });
+	});
+
 	it('are more than a few', () => {
 		expect(streams.length).toBeGreaterThan(15);
 	});

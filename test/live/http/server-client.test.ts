@@ -62,11 +62,11 @@ describe('a streamed answer', () => {
 			reasoningText: '',
 			promptTokens: 3,
 			cachedPromptTokens: 2,
-			outputTokens: 4,
+			outputTokens: 3,
 			finishReason: 'length',
 			queueMs: 12.5,
 		});
-		expect(seen).toEqual([2, 4, 4]);
+		expect(seen).toEqual([2, 3, 3]);
 	});
 
 	it('of a chat keeps what was thought apart from what was said', async () => {

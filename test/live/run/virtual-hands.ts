@@ -5,7 +5,7 @@
 
 import type { LiveClock } from '../../../live/clock.ts';
 import type { CallReply } from '../../../live/content.ts';
-import type { Happening, RestoredReplica } from '../../../live/happening.ts';
+import type { CarriedCall, Happening, RestoredReplica } from '../../../live/happening.ts';
 import type { HandsParts, LiveHands } from '../../../live/run/parts.ts';
 import type { ExecutorEvent, ReplicaStart } from '../../../sim/core/executor.ts';
 import { present } from '../../../sim/domain/errors.ts';
@@ -31,6 +31,9 @@ export class VirtualWorld {
 	/** Every call that was sent to an engine, in order. */
 	readonly sent: CallId[] = [];
 	readonly started: ReplicaId[] = [];
+	/** What it was told to take over. */
+	restored: readonly RestoredReplica[] = [];
+	parked: ReadonlyMap<CallId, CarriedCall> = new Map();
 	closed = false;
 	/** Happenings are stamped so much too early, as by a clock that was read before something else was. */
 	readonly skewUs: TimeUs;
@@ -90,6 +93,7 @@ class VirtualHands implements LiveHands {
 	private readonly happened: (happening: Happening) => void;
 	private readonly simulated: SimulatedExecutor;
 	private readonly calls = new Map<CallId, Call>();
+	private readonly ended = new Set<CallId>();
 
 	constructor(world: VirtualWorld, setup: Setup, content: ScriptedContent, { happened }: HandsParts) {
 		this.world = world;
@@ -126,7 +130,9 @@ class VirtualHands implements LiveHands {
 		this.simulated.wake(replica);
 	}
 
+	/** One that has ended meanwhile, and was parked for all the controller knew, is left alone. */
 	dispatch(call: Call, replica: ReplicaId): void {
+		if (this.ended.has(call.id)) return;
 		this.calls.set(call.id, call);
 		this.world.sent.push(call.id);
 		this.simulated.dispatch(call, replica);
@@ -137,8 +143,18 @@ class VirtualHands implements LiveHands {
 		if (this.calls.has(call)) this.simulated.cancel(call);
 	}
 
-	restore(replicas: readonly RestoredReplica[]): void {
+	park(call: CallId): void {
+		if (this.calls.has(call)) this.simulated.park(call);
+	}
+
+	migrate(call: CallId, to: ReplicaId): void {
+		if (this.calls.has(call)) this.simulated.migrate(call, to);
+	}
+
+	restore(replicas: readonly RestoredReplica[], parked: ReadonlyMap<CallId, CarriedCall>): void {
 		const timeUs = this.world.nowUs;
+		this.world.restored = replicas;
+		this.world.parked = parked;
 		for (const { start, state, openCalls, cancelling } of replicas) {
 			for (const call of cancelling) {
 				this.calls.set(call.id, call);
@@ -194,9 +210,11 @@ class VirtualHands implements LiveHands {
 	}
 
 	private report(event: ExecutorEvent): void {
+		if (event.kind === 'call-ended') this.ended.add(event.call);
 		if (event.kind !== 'call-ended' || event.outcome.kind !== 'finished') {
 			if (event.kind === 'call-ended') this.calls.delete(event.call);
-			this.happened({ event });
+			const leaves = event.kind === 'call-migrated' || event.kind === 'call-parked';
+			this.happened(leaves ? { event, carried: carriedBy(event) } : { event });
 			return;
 		}
 		const call = present(this.calls.get(event.call), `call ${event.call}`);
@@ -220,3 +238,10 @@ class VirtualHands implements LiveHands {
 		this.happened({ event: { ...event, outcome: { ...event.outcome, answer } }, reply });
 	}
 }
+
+/** Words stand for nothing here, only their number counts. */
+const carriedBy = ({ outputTokens }: { readonly outputTokens: number }): CarriedCall => ({
+	output: { promptTokenIds: [], tokenIds: Array<number>(outputTokens).fill(1), text: '', reasoningText: '' },
+	recomputedTokens: 0,
+	migrations: 1,
+});

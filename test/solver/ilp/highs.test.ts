@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../../sim/core/random.ts';
-import type { MipModel } from '../../../solver/ilp/formulate.ts';
 import { solveWithHighs } from '../../../solver/ilp/highs.ts';
 import { solveMip } from '../../../solver/ilp/highs-solve.ts';
+import type { MipModel } from '../../../solver/ilp/mip-model.ts';
 
 /** minimize -5x - 4y, 6x + 4y <= 24, x + 2y <= 6, whole numbers: optimum -20 at (4, 0); relaxed -21 at (3, 1.5). */
 const small: MipModel = {

@@ -1,5 +1,5 @@
-import type { Setup } from '../domain/setup.ts';
-import type { Query } from '../domain/work.ts';
+import type { Setup } from './setup.ts';
+import type { Query } from './work.ts';
 
 /**
  * Tokens of an aggregator's prompt: instruction, question, and of each answer what stands after its reasoning part.
@@ -9,7 +9,7 @@ import type { Query } from '../domain/work.ts';
  */
 export function aggregatorPromptTokens(
 	prompt: Setup['aggregatorPrompt'],
-	query: Query,
+	query: Pick<Query, 'slotPromptTokens'>,
 	answerTokens: readonly number[],
 ): number {
 	const read = answerTokens.reduce((sum, tokens) => sum + tokens, 0);

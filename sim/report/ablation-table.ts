@@ -1,0 +1,54 @@
+import type { AblationRow } from './ablation.ts';
+import type { Estimate } from './student-t.ts';
+import { givenUpCalls, plainTable, range, signedTo, verdictText } from './tables.ts';
+
+const HEAD = [
+	'variant',
+	'makespan s',
+	'against all on %',
+	'against none %',
+	'accuracy points',
+	'aggregated',
+	'cancelled',
+	'cut',
+	'verdict',
+];
+
+/** One line per variant. The verdict is against everything on. */
+export function ablationTable(rows: readonly AblationRow[]): string {
+	return plainTable(HEAD, ablationCells(rows), 1);
+}
+
+/** The same as a Markdown table. */
+export function ablationMarkdown(rows: readonly AblationRow[]): readonly string[] {
+	const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+	const alignment = HEAD.map((head) => (head === 'variant' || head === 'verdict' ? '---' : '---:'));
+	const cells = ablationCells(rows).map(([variant = '', ...others]) => [`\`${variant}\``, ...others]);
+	return [line(HEAD), line(alignment), ...cells.map(line)];
+}
+
+function ablationCells(rows: readonly AblationRow[]): readonly (readonly string[])[] {
+	return rows.map((row) => [
+		row.scheduler,
+		range(row.makespanSeconds, 1),
+		row.kind === 'all' ? '-' : change(row.changePercent, 1),
+		row.kind === 'none' ? '-' : change(row.changeFromNonePercent, 1),
+		row.kind === 'all' ? '-' : change(row.accuracyChangePoints, 2),
+		row.aggregatedQueries.mean.toFixed(0),
+		givenUpCalls(row).toFixed(0),
+		row.cutCalls.mean.toFixed(0),
+		row.kind === 'all' ? '= all on' : isSame(row) ? 'the very same' : verdictText(row),
+	]);
+}
+
+/** `+3.1 (+1.2 to +5.0)`. */
+function change(value: Estimate | null, digits: number): string {
+	if (value === null) return '-';
+	const { mean, low, high } = value;
+	const [middle, from, to] = [mean, low, high].map((each) => signedTo(each, digits));
+	return low === high ? `${middle}` : `${middle} (${from} to ${to})`;
+}
+
+/** An idea that had nothing to do: seed by seed the same makespan. */
+const isSame = ({ speedup }: AblationRow): boolean =>
+	speedup !== null && speedup.low === 1 && speedup.high === 1;

@@ -1,0 +1,89 @@
+import type { ReplicaId } from '../sim/domain/ids.ts';
+import type { Action, Problem, Scheduler, View } from '../sim/domain/scheduler.ts';
+import { moves } from './adaptive/balance.ts';
+import { dispatches } from './adaptive/dispatch.ts';
+import { type Expectations, expect } from './adaptive/estimates.ts';
+import { lastResort } from './adaptive/last-resort.ts';
+import { Outlook } from './adaptive/outlook.ts';
+import { placements } from './adaptive/placement.ts';
+import { parseSwitches, type Switches } from './adaptive/switches.ts';
+import { tensorMoves } from './adaptive/tensor.ts';
+import { TUNING, type Tuning } from './adaptive/tuning.ts';
+import type { TrueOutputTokens } from './deps.ts';
+import { unprovenEvidence } from './static-plan.ts';
+import { expertWork } from './workers.ts';
+
+/**
+ * Decides as it goes: GPUs take the model that needs them most, calls stay unassigned until a replica has room for them, votes that are certain
+ * are settled at once and their open calls cancelled, and aggregations run as soon as they are ready. The plan holds expectations only.
+ * @param name `adaptive`, or with switches: `adaptive:all-cuts`, `adaptive:none+early+order`
+ * @param trueOutputTokens where they are known beforehand: they then stand in place of expected ones
+ * @throws UsageError E_UNKNOWN_SWITCH
+ */
+export function createAdaptive(
+	name = 'adaptive',
+	tuning: Partial<Tuning> = {},
+	trueOutputTokens: TrueOutputTokens | null = null,
+): Scheduler {
+	const switches = parseSwitches(name);
+	return {
+		name,
+		takesCuts: switches.cuts,
+		plan: async (problem) => plan(name, problem, switches, { ...TUNING, ...tuning }),
+		decide: (view) => decide(view, trueOutputTokens),
+	};
+}
+
+function plan(name: string, problem: Problem, switches: Switches, tuning: Tuning) {
+	const expected = expect(problem, switches, tuning);
+	const work = expertWork(problem);
+	return {
+		scheduler: name,
+		dynamic: true,
+		sessions: [],
+		evidence: unprovenEvidence(0, work.length === 0 ? 'none' : 'heuristic'),
+		memory: { expected },
+		details: {
+			switches: expected.switches,
+			tuning: expected.tuning,
+			aggregatedShare: expected.aggregatedShare,
+		},
+	} as const;
+}
+
+function decide(view: View, trueOutputTokens: TrueOutputTokens | null): readonly Action[] {
+	const outlook = new Outlook(view, view.plan.memory?.expected as Expectations, trueOutputTokens);
+	const given = new Set<ReplicaId>();
+	const settled = settlements(outlook);
+	const { switches } = outlook.expected;
+	if (switches.tensor && switches.park && settled.length === 0) {
+		const together = tensorMoves(outlook);
+		if (together !== null) return together;
+	}
+	const actions = [
+		...settled,
+		...dispatches(outlook, given),
+		...moves(outlook, given),
+		...placements(outlook, given),
+	];
+	return actions.length > 0 ? actions : lastResort(outlook);
+}
+
+/** Accepts votes that stand, or will stand whatever comes: then the calls that are still open are given up. */
+function settlements(outlook: Outlook): readonly Action[] {
+	const { view, expected } = outlook;
+	const actions: Action[] = view.acceptable.map((query) => ({
+		type: 'settle',
+		query,
+	}));
+	if (!expected.switches.early) return actions;
+	for (const query of [...view.acceptable, ...view.foreseen]) {
+		if (!view.acceptable.includes(query)) actions.push({ type: 'settle', query });
+		for (const { call, state } of view.query(query).slots) {
+			if (state !== 'pending' && state !== 'dispatched') continue;
+			outlook.take(call);
+			actions.push({ type: 'cancel', call });
+		}
+	}
+	return actions;
+}

@@ -1,0 +1,172 @@
+import type { ReplicaId } from '../../sim/domain/ids.ts';
+import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
+import type { Call } from '../../sim/domain/work.ts';
+import { kvTokens } from './estimates.ts';
+import { heldAhead, type Outlook } from './outlook.ts';
+
+/** Gives awake replicas calls, as many as they have room for. */
+export function dispatches(outlook: Outlook, given: Set<ReplicaId>): Action[] {
+	const actions: Action[] = [];
+	for (const model of outlook.models) {
+		const { released, releasedCount, held, heldCount } = outlook.pending(model);
+		if (releasedCount + heldCount === 0) continue;
+		const serving = outlook.serving(model);
+		const awake = serving.filter(({ state }) => state === 'awake');
+		if (!awake.some(isDue)) continue;
+		// Those that still load count too: what the first one takes, the others cannot have.
+		const open = serving.reduce((sum, { openCalls }) => sum + openCalls, 0);
+		const rooms = awake.map((replica) => ({
+			replica,
+			room: roomOf(outlook, replica),
+			count: replica.openCalls,
+		}));
+		const give = (calls: readonly (readonly Call[])[], share: number): void => {
+			fill(outlook, rooms, calls, share, (action) => actions.push(action), given);
+		};
+		give(released, Math.ceil((open + releasedCount) / serving.length));
+		if (heldCount === 0) continue;
+		// What may not be needed only takes what would lie idle.
+		for (const { room } of rooms) room.shrink(outlook.expected.tuning.spareFill);
+		give(held, Number.POSITIVE_INFINITY);
+	}
+	return actions;
+}
+
+interface Place {
+	readonly replica: ReplicaView;
+	readonly room: Room;
+	/** Calls on it. */
+	count: number;
+}
+
+/** Hands calls out one at a time, each to the emptiest replica, until nothing fits. */
+function fill(
+	outlook: Outlook,
+	places: readonly Place[],
+	lists: readonly (readonly Call[])[],
+	share: number,
+	put: (action: Action) => void,
+	given: Set<ReplicaId>,
+): void {
+	const { next, back } = cursor(lists, outlook);
+	for (;;) {
+		let best: Place | undefined;
+		for (const place of places)
+			if (
+				place.count < Math.min(share, place.room.sequences) &&
+				(best === undefined || place.room.free() > best.room.free())
+			)
+				best = place;
+		const call = best === undefined ? undefined : next();
+		if (best === undefined || call === undefined) return;
+		// An empty replica takes any call: it fits, or nothing ever does.
+		if (!best.room.take(call) && best.count > 0) {
+			best.room.sequences = 0;
+			back(call);
+			continue;
+		}
+		put(dispatch(outlook, call, best.replica));
+		given.add(best.replica.id);
+		best.count++;
+	}
+}
+
+/** A large batch is filled up a few calls at a time: the order of what waits is not looked at for every call that ends. */
+const isDue = ({ openCalls }: ReplicaView): boolean => openCalls % Math.ceil((1 + openCalls) / BATCHES) === 0;
+
+const BATCHES = 32;
+
+export function dispatch(outlook: Outlook, call: Call, replica: ReplicaView): Action {
+	const { view, expected } = outlook;
+	outlook.take(call.id);
+	const limit = expected.switches.cuts ? view.cutTokens(call) : call.maxOutputTokens;
+	const about = {
+		type: 'dispatch',
+		call: call.id,
+		replica: replica.id,
+	} as const;
+	return limit < call.maxOutputTokens ? { ...about, maxOutputTokens: limit } : about;
+}
+
+/** Takes calls from the lists one by one; one may be put back. */
+function cursor(
+	lists: readonly (readonly Call[])[],
+	outlook: Outlook,
+): { next: () => Call | undefined; back: (call: Call) => void } {
+	let list = 0;
+	let index = 0;
+	let returned: Call | undefined;
+	const next = (): Call | undefined => {
+		if (returned !== undefined) {
+			const call = returned;
+			returned = undefined;
+			return call;
+		}
+		for (; list < lists.length; list++, index = 0) {
+			const calls = lists[list] ?? [];
+			while (index < calls.length) {
+				const call = calls[index++];
+				if (call !== undefined && !outlook.isTaken(call.id)) return call;
+			}
+		}
+		return undefined;
+	};
+	return {
+		next,
+		back: (call) => {
+			returned = call;
+		},
+	};
+}
+
+interface Room {
+	/** Calls that it may hold in all. */
+	sequences: number;
+	/** KV positions that are expected to stay free. */
+	free(): number;
+	/** Leaves only this share of the replica to fill. */
+	shrink(share: number): void;
+	/** @returns false, and takes nothing, when the call is not expected to fit */
+	take(call: Call): boolean;
+}
+
+function roomOf(outlook: Outlook, replica: ReplicaView): Room {
+	const profile = outlook.profile(replica);
+	if (profile === undefined)
+		return {
+			sequences: 0,
+			free: () => 0,
+			shrink: () => undefined,
+			take: () => false,
+		};
+	if (!outlook.expected.switches.window) {
+		let taken = replica.openCalls;
+		return {
+			sequences: Number.POSITIVE_INFINITY,
+			free: () => -taken,
+			shrink: () => undefined,
+			take: () => {
+				taken++;
+				return true;
+			},
+		};
+	}
+	const held = [...outlook.load(replica).heldTokens];
+	let limit = outlook.expected.tuning.fill * kvTokens(profile.engine);
+	return {
+		sequences: profile.engine.maxNumSeqs,
+		free: () => limit - Math.max(...held),
+		shrink(share) {
+			limit *= share;
+			this.sequences = Math.min(this.sequences, share * profile.engine.maxNumSeqs);
+		},
+		take(call) {
+			const more = heldAhead(outlook.lengthsOf(call), call.promptTokens, 0);
+			if (more.some((tokens, i) => (held[i] ?? 0) + tokens > limit)) return false;
+			more.forEach((tokens, i) => {
+				held[i] = (held[i] ?? 0) + tokens;
+			});
+			return true;
+		},
+	};
+}

@@ -1,0 +1,110 @@
+import type { ModelId } from '../../sim/domain/ids.ts';
+import type { ReplicaProfile } from '../../sim/domain/model.ts';
+import type { Problem } from '../../sim/domain/scheduler.ts';
+import type { CallRole } from '../../sim/domain/work.ts';
+import { expertWork } from '../workers.ts';
+import { type LengthTable, lengthTable, type Residual, residual } from './lengths.ts';
+import type { Switches } from './switches.ts';
+import type { Tuning } from './tuning.ts';
+
+/** What the policy expects, made when it plans. Stands in `Plan.details`, so that a decision needs the plan and the view alone. */
+export interface Expectations {
+	readonly switches: Switches;
+	readonly tuning: Tuning;
+	readonly estimates: readonly Estimate[];
+	readonly aggregator: ModelId | null;
+	/** Share of queries that the gate sends to the aggregator. */
+	readonly aggregatedShare: number;
+	/** `foreseen[n]`: share of queries whose vote is certain when n slots have ended. */
+	readonly foreseen: readonly number[];
+}
+
+/** Calls of one model in one role. */
+export interface Estimate {
+	readonly model: ModelId;
+	readonly role: CallRole;
+	readonly promptTokens: number;
+	readonly lengths: LengthTable;
+}
+
+export function expect(problem: Problem, switches: Switches, tuning: Tuning): Expectations {
+	const { aggregator, queries, gate, future } = problem;
+	const experts = new Set([
+		...expertWork(problem).map(({ model }) => model),
+		...queries.flatMap(({ slots }) => slots),
+	]);
+	const estimates = [...experts].map((model) => estimate(problem, model, 'expert', switches));
+	if (aggregator !== null && (queries.length > 0 || future !== null))
+		estimates.push(estimate(problem, aggregator.model, 'aggregator', switches));
+	return {
+		switches,
+		tuning,
+		estimates,
+		aggregator: aggregator?.model ?? null,
+		aggregatedShare: gate.aggregatedShare,
+		foreseen: Array.from({ length: slotsOf(problem) }, (_, answers) => gate.foreseenShare(answers)),
+	};
+}
+
+function estimate(problem: Problem, model: ModelId, role: CallRole, { cuts }: Switches): Estimate {
+	const tasks = [
+		...new Set(
+			[...problem.queries, ...problem.expertCalls.filter((calls) => calls.model === model)].map(
+				({ task }) => task,
+			),
+		),
+	];
+	const limit = Math.min(
+		...tasks.map((task) => (cuts ? problem.gate.cutTokens(model, task, role) : Number.POSITIVE_INFINITY)),
+	);
+	return {
+		model,
+		role,
+		promptTokens: meanPromptTokens(problem, role),
+		lengths: lengthTable(
+			tasks.map((task) => problem.forecaster.distribution(model, task, role)),
+			limit,
+		),
+	};
+}
+
+/** Slots of the largest query; of queries that none has come of yet, as the expected calls say. */
+function slotsOf({ queries, future, expertCalls }: Problem): number {
+	if (queries.length > 0) return Math.max(...queries.map(({ slots }) => slots.length));
+	const calls = expertCalls.reduce((sum, { count }) => sum + count, 0);
+	return future === null || future.count === 0 ? 0 : Math.round(calls / future.count);
+}
+
+/** An aggregator reads the question and some answers: about as much again. */
+function meanPromptTokens({ queries }: Problem, role: CallRole): number {
+	const all = queries.flatMap(({ slotPromptTokens }) => slotPromptTokens);
+	const mean = all.length === 0 ? TYPICAL_PROMPT : all.reduce((sum, tokens) => sum + tokens, 0) / all.length;
+	return role === 'expert' ? mean : AGGREGATOR_PROMPT * mean;
+}
+
+const AGGREGATOR_PROMPT = 3;
+
+/** Before the first query has come. */
+const TYPICAL_PROMPT = 300;
+
+/** Microseconds of one engine that `tokens` more tokens of a call with this context take, in a batch as large as memory allows. */
+export function workUs(
+	{ step }: ReplicaProfile,
+	batch: number,
+	contextTokens: number,
+	{ tokens, squared }: Residual,
+): number {
+	const fixedUs = (step.hostUs + step.baseUs + step.allReduceUs) / batch;
+	const perTokenUs = fixedUs + step.hostPerSequenceUs + step.perDecodeSequenceUs;
+	return perTokenUs * tokens + step.perContextTokenUs * (contextTokens * tokens + squared / 2);
+}
+
+/** Sequences that a replica can hold in the long run: a call found in a batch is halfway through a length drawn in proportion to itself. */
+export function fullBatch({ engine }: ReplicaProfile, { promptTokens, lengths }: Estimate): number {
+	const { tokens, squared } = residual(lengths, 0);
+	const heldTokens = promptTokens + squared / (2 * Math.max(1, tokens));
+	return Math.max(1, Math.min(engine.maxNumSeqs, Math.floor(kvTokens(engine) / Math.max(1, heldTokens))));
+}
+
+export const kvTokens = (engine: ReplicaProfile['engine']): number =>
+	(engine.numGpuBlocks - 1) * engine.blockSize;

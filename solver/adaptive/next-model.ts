@@ -1,0 +1,138 @@
+import type { ModelId } from '../../sim/domain/ids.ts';
+import type { Gpu } from '../../sim/domain/model.ts';
+import type { ReplicaView } from '../../sim/domain/scheduler.ts';
+import { secondsFromUs } from '../../sim/domain/units.ts';
+import type { Outlook } from './outlook.ts';
+import { NO_WORK, secondsOn, type Work } from './work.ts';
+
+/** What is left of each model and who serves it, the actions taken so far included. */
+export interface Situation {
+	readonly outlook: Outlook;
+	readonly work: ReadonlyMap<ModelId, Work>;
+	readonly serving: Map<ModelId, number>;
+}
+
+/** The place that is to be filled. */
+export interface Place {
+	/** The engine that is there now. */
+	readonly engine: ReplicaView | undefined;
+	/** `parkable`: it has few calls, which may wait; `busy`: its calls would have to move. */
+	readonly mode: 'free' | 'idle' | 'parkable' | 'busy';
+	/** Others on the same GPU that stay. */
+	readonly besides?: readonly ReplicaView[];
+}
+
+interface Candidate {
+	readonly model: ModelId;
+	/** Lower goes first. */
+	readonly rank: number;
+	/** Higher goes first. */
+	readonly seconds: number;
+}
+
+/** The model that a GPU should serve next; undefined to leave it as it is. */
+export function bestModel(situation: Situation, gpu: Gpu, place: Place): ModelId | undefined {
+	const { outlook } = situation;
+	const tooManyLight =
+		lightGpus(situation, gpu) >= outlook.expected.tuning.lightShare * outlook.view.cluster.gpus.length;
+	let best: Candidate | undefined;
+	for (const model of outlook.models) {
+		if (model === place.engine?.model || place.besides?.some((other) => other.model === model)) continue;
+		const candidate = candidateOf(situation, gpu, place, model, tooManyLight);
+		if (candidate === undefined) continue;
+		if (
+			best === undefined ||
+			candidate.rank < best.rank ||
+			(candidate.rank === best.rank && candidate.seconds > best.seconds)
+		)
+			best = candidate;
+	}
+	return best?.model;
+}
+
+function candidateOf(
+	situation: Situation,
+	gpu: Gpu,
+	place: Place,
+	model: ModelId,
+	tooManyLight: boolean,
+): Candidate | undefined {
+	const { outlook, serving } = situation;
+	const { switches, tuning } = outlook.expected;
+	const profile = outlook.view.profile(model, [gpu.id]);
+	const work = situation.work.get(model) ?? NO_WORK;
+	if (profile === undefined || work.seconds === 0 || !outlook.canStart(model, [gpu.id])) return undefined;
+	const replicas = serving.get(model) ?? 0;
+	// Work that is only expected is no reason to come.
+	if (replicas === 0 && work.pendingSeconds === 0) return undefined;
+	const switchSeconds = switchTime(outlook, gpu, model);
+	const after = secondsOn(work, replicas + 1) + switchSeconds;
+	if (replicas > 0 && gain(outlook, work, replicas, switchSeconds) <= tuning.marginSeconds) return undefined;
+	if (!isWorthLeaving(situation, place, work, replicas, after, switchSeconds)) return undefined;
+
+	const isLight = switches.order && replicas === 0 && isLightWork(outlook, gpu, model, work);
+	const seconds = replicas === 0 ? work.seconds + switchSeconds : secondsOn(work, replicas);
+	if (replicas === 0 && work.pendingSeconds < tuning.smallSeconds) return { model, rank: LAST, seconds };
+	return { model, rank: isLight && !tooManyLight ? FIRST : NEXT, seconds };
+}
+
+const [FIRST, NEXT, LAST] = [0, 1, 2];
+
+/** Seconds that one more replica saves a model that has some. */
+function gain({ expected }: Outlook, work: Work, replicas: number, switchSeconds: number): number {
+	if (expected.switches.migrate)
+		return secondsOn(work, replicas) - secondsOn(work, replicas + 1) - switchSeconds;
+	// Only what is not running yet can go to the new one.
+	return work.pendingSeconds / replicas - work.pendingSeconds / (replicas + 1) - switchSeconds;
+}
+
+/** Whether the engine that is there should make room. */
+function isWorthLeaving(
+	{ outlook, work, serving }: Situation,
+	{ engine, mode }: Place,
+	next: Work,
+	replicas: number,
+	after: number,
+	switchSeconds: number,
+): boolean {
+	if (engine === undefined || mode === 'free' || mode === 'idle') return true;
+	const { tuning } = outlook.expected;
+	if (replicas === 0 && mode === 'parkable') return next.pendingSeconds >= tuning.smallSeconds;
+	const own = work.get(engine.model) ?? NO_WORK;
+	const ownReplicas = serving.get(engine.model) ?? 1;
+	// Without this replica the others have to do its model's work.
+	const ownAfter =
+		own.seconds === 0 ? 0 : ownReplicas > 1 ? secondsOn(own, ownReplicas - 1) : Number.POSITIVE_INFINITY;
+	if (replicas === 0) return ownAfter + switchSeconds <= tuning.makeRoom * outlook.horizonSeconds;
+	const now = Math.max(secondsOn(own, ownReplicas), secondsOn(next, replicas));
+	return secondsOn(next, replicas) >= now && now - Math.max(ownAfter, after) > tuning.vacateSeconds;
+}
+
+/** Seconds until a model serves on a GPU: a wake where it sleeps there, else a load. */
+function switchTime({ view, replicas }: Outlook, gpu: Gpu, model: ModelId): number {
+	const profile = view.profile(model, [gpu.id]);
+	if (profile === undefined) return Number.POSITIVE_INFINITY;
+	const asleep = replicas.find(
+		(replica) =>
+			replica.model === model &&
+			replica.gpus.includes(gpu.id) &&
+			(replica.state === 'asleep-1' || replica.state === 'asleep-2'),
+	);
+	const level = asleep?.state === 'asleep-2' ? 2 : 1;
+	return secondsFromUs(
+		asleep === undefined ? profile.loadUs : (profile.sleep[level]?.wakeUs ?? profile.loadUs),
+	);
+}
+
+/** GPUs that serve models with little work. */
+function lightGpus({ outlook, work, serving }: Situation, gpu: Gpu): number {
+	return outlook.models.reduce((sum, model) => {
+		const isLight = isLightWork(outlook, gpu, model, work.get(model) ?? NO_WORK);
+		return sum + (isLight ? (serving.get(model) ?? 0) : 0);
+	}, 0);
+}
+
+function isLightWork({ view, expected }: Outlook, gpu: Gpu, model: ModelId, work: Work): boolean {
+	const profile = view.profile(model, [gpu.id]);
+	return profile !== undefined && work.seconds < expected.tuning.lightLoads * secondsFromUs(profile.loadUs);
+}

@@ -1,0 +1,167 @@
+import type { ModelId, ReplicaId } from '../../sim/domain/ids.ts';
+import { replicaId } from '../../sim/domain/ids.ts';
+import type { Gpu } from '../../sim/domain/model.ts';
+import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
+import { secondsFromUs } from '../../sim/domain/units.ts';
+import { dispatch } from './dispatch.ts';
+import { bestModel, type Situation } from './next-model.ts';
+import type { Outlook } from './outlook.ts';
+import { mayPark, maySleep, park, vacate } from './vacate.ts';
+import { workOf } from './work.ts';
+
+/** Busy GPUs are looked at after so many ends of calls and queries. */
+const LOOK_EVERY = 16;
+
+/** Which models each GPU should serve: starts, wakes, sleeps and stops, with what must leave first. */
+export function placements(outlook: Outlook, given: Set<ReplicaId>): Action[] {
+	const { view, expected } = outlook;
+	const looksAtBusy = (view.openExpertCalls + view.openQueries) % LOOK_EVERY === 0;
+	const engines = enginesByGpu(outlook);
+	const slots = expected.switches.share ? view.cluster.enginesPerGpu : 1;
+	const isQuiet = (gpu: Gpu): boolean => {
+		const here = engines.get(gpu.id) ?? [];
+		return here.length < slots || here.some((replica) => isIdle(replica, given));
+	};
+	if (!looksAtBusy && !view.cluster.gpus.some(isQuiet)) return [];
+
+	const situation: Situation = {
+		outlook,
+		work: new Map(outlook.models.map((model) => [model, workOf(outlook, model)])),
+		serving: new Map(outlook.models.map((model) => [model, outlook.serving(model).length])),
+	};
+	const placing = new Placing(situation, given);
+	for (const gpu of view.cluster.gpus) {
+		const here = engines.get(gpu.id) ?? [];
+		for (const engine of here) {
+			if (engine.state !== 'awake' || engine.gpus.length > 1) continue;
+			if (isIdle(engine, given)) placing.reuse(gpu, engine);
+			else if (looksAtBusy && expected.switches.rebalance) placing.makeRoom(gpu, engine);
+		}
+		if (here.length < slots) placing.occupy(gpu, here);
+	}
+	return placing.actions;
+}
+
+/** Replicas whose engine takes part in its GPUs, by GPU. */
+function enginesByGpu({ replicas }: Outlook): ReadonlyMap<string, readonly ReplicaView[]> {
+	const engines = new Map<string, ReplicaView[]>();
+	for (const replica of replicas) {
+		if (isAsleep(replica)) continue;
+		for (const gpu of replica.gpus) {
+			const here = engines.get(gpu);
+			if (here === undefined) engines.set(gpu, [replica]);
+			else here.push(replica);
+		}
+	}
+	return engines;
+}
+
+const isAsleep = ({ state }: ReplicaView): boolean => state === 'asleep-1' || state === 'asleep-2';
+
+const isIdle = ({ id, state, openCalls }: ReplicaView, given: ReadonlySet<ReplicaId>): boolean =>
+	state === 'awake' && openCalls === 0 && !given.has(id);
+
+/** The actions of one look at all GPUs; each takes the ones before it into account. */
+class Placing {
+	readonly actions: Action[] = [];
+	private readonly situation: Situation;
+	private readonly given: Set<ReplicaId>;
+	private started: number;
+
+	constructor(situation: Situation, given: Set<ReplicaId>) {
+		this.situation = situation;
+		this.given = given;
+		this.started = situation.outlook.view.replicas.length;
+	}
+
+	/** A replica without calls: it stays, does what it had held back, or goes. */
+	reuse(gpu: Gpu, engine: ReplicaView): void {
+		const { outlook } = this.situation;
+		const best = bestModel(this.situation, gpu, { engine, mode: 'idle' });
+		if (best === undefined) {
+			if (isDone(outlook, engine.model)) this.actions.push({ type: 'stop', replica: engine.id });
+			return;
+		}
+		const sleeps =
+			outlook.expected.switches.sleep && !isDone(outlook, engine.model) && maySleep(outlook, engine);
+		const held = sleeps ? [] : heldCalls(outlook, engine);
+		if (held.length > 0) this.actions.push(...held);
+		else this.leave(engine, best, sleeps);
+	}
+
+	/** A replica with calls: they go elsewhere, or wait, when another model needs the GPU more. */
+	makeRoom(gpu: Gpu, engine: ReplicaView): void {
+		const { outlook } = this.situation;
+		const mode = mayPark(outlook, engine) ? 'parkable' : 'busy';
+		const best = bestModel(this.situation, gpu, { engine, mode });
+		if (best === undefined) return;
+		const moves = vacate(outlook, engine, this.given) ?? park(outlook, engine, this.given);
+		if (moves === null) return;
+		this.actions.push(...moves);
+		this.leave(engine, best, outlook.expected.switches.sleep && maySleep(outlook, engine));
+	}
+
+	/** A place for one more engine. */
+	occupy(gpu: Gpu, here: readonly ReplicaView[]): void {
+		const { outlook, serving } = this.situation;
+		const { view } = outlook;
+		const best = bestModel(this.situation, gpu, {
+			engine: undefined,
+			mode: 'free',
+			besides: here,
+		});
+		if (best === undefined) return;
+		const sleepers = outlook.replicas.filter((replica) => isAsleep(replica) && replica.gpus.includes(gpu.id));
+		const own = sleepers.find(({ model }) => model === best);
+		const profile = view.profile(best, [gpu.id]);
+		if (profile === undefined) return;
+		const heldBytes = own === undefined ? 0 : profile.sleepingGpuBytesPerGpu;
+		if (view.freeGpuBytes(gpu.id) + heldBytes < profile.gpuBytesPerGpu) {
+			// Processes that sleep keep some memory; one of them has to go.
+			const spare = sleepers.find(({ id }) => id !== own?.id);
+			if (spare !== undefined) this.actions.push({ type: 'stop', replica: spare.id });
+			return;
+		}
+		if (own === undefined) {
+			const replica = replicaId(`a${this.started++}-${best}`);
+			this.actions.push({
+				type: 'start',
+				replica,
+				model: best,
+				gpus: [gpu.id],
+			});
+		} else this.actions.push({ type: 'wake', replica: own.id });
+		serving.set(best, (serving.get(best) ?? 0) + 1);
+	}
+
+	/** @param next the model that this GPU will serve */
+	private leave(engine: ReplicaView, next: ModelId, sleeps: boolean): void {
+		const { serving } = this.situation;
+		serving.set(engine.model, (serving.get(engine.model) ?? 1) - 1);
+		serving.set(next, (serving.get(next) ?? 0) + 1);
+		this.actions.push(
+			sleeps ? { type: 'sleep', replica: engine.id, level: 1 } : { type: 'stop', replica: engine.id },
+		);
+	}
+}
+
+/** Whether no call of this model can become pending any more. */
+function isDone(outlook: Outlook, model: ModelId): boolean {
+	const { view, expected } = outlook;
+	const { releasedCount, heldCount } = outlook.pending(model);
+	if (releasedCount + heldCount > 0 || !view.allArrived) return false;
+	return model !== expected.aggregator || view.openQueries === 0;
+}
+
+/** Held calls of a replica that would otherwise leave: doing them costs less than coming back for them. */
+function heldCalls(outlook: Outlook, replica: ReplicaView): Action[] {
+	const profile = outlook.profile(replica);
+	const { held, heldCount } = outlook.pending(replica.model);
+	if (profile === undefined || heldCount === 0) return [];
+	const seconds = secondsFromUs(heldCount * outlook.callUs(profile, 'expert'));
+	if (seconds > 2 * secondsFromUs(profile.loadUs)) return [];
+	return held
+		.flat()
+		.filter(({ id }) => !outlook.isTaken(id))
+		.map((call) => dispatch(outlook, call, replica));
+}

@@ -1,0 +1,121 @@
+import type { GpuId, ModelId } from '../../sim/domain/ids.ts';
+import { replicaId } from '../../sim/domain/ids.ts';
+import type { ReplicaProfile } from '../../sim/domain/model.ts';
+import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
+import { workUs } from './estimates.ts';
+import { residual } from './lengths.ts';
+import type { Outlook } from './outlook.ts';
+import { longestTokens, secondsOn, workOf } from './work.ts';
+
+/**
+ * When one model is left, with fewer calls than it takes to keep all GPUs busy, its last ones end sooner on one engine over all GPUs of a host.
+ * @returns null to go on as usual
+ */
+export function tensorMoves(outlook: Outlook): Action[] | null {
+	const { view, replicas } = outlook;
+	if (!view.allArrived || view.openQueries === 0) return null;
+	const model = lastModel(outlook);
+	if (model === null) return null;
+	const group = widestGroup(outlook, model);
+	if (group === null) return null;
+	const own = replicas.filter((replica) => replica.model === model && replica.state !== 'stopping');
+	const isClearing = replicas.some(({ state }) => state === 'stopping');
+	const others = replicas.filter((replica) => replica.model !== model && replica.state !== 'stopping');
+	// Already there, or something is on its way.
+	if (own.some(({ gpus, state }) => gpus.length > 1 || state !== 'awake')) return null;
+	if (others.some(({ state, openCalls }) => openCalls > 0 || !isAtRest(state))) return null;
+
+	const tensorSeconds = secondsOver(outlook, model, own, group.profile);
+	if (
+		secondsAsNow(outlook, model, own, group.gpus.length) - tensorSeconds <
+		outlook.expected.tuning.tensorSeconds
+	)
+		return null;
+	const parked = own.flatMap(({ id }) =>
+		view.openOn(id).map(({ call }): Action => ({ type: 'park', call: call.id })),
+	);
+	if (parked.length < own.reduce((sum, { openCalls }) => sum + openCalls, 0)) return null;
+	const stops = [...own, ...others].map(({ id }): Action => ({ type: 'stop', replica: id }));
+	if (stops.length > 0) return [...parked, ...stops];
+	if (isClearing) return [];
+	const id = replicaId(`a${view.replicas.length}-${model}`);
+	return [{ type: 'start', replica: id, model, gpus: group.gpus }];
+}
+
+const isAtRest = (state: ReplicaView['state']): boolean =>
+	state === 'awake' || state === 'asleep-1' || state === 'asleep-2';
+
+/** The only model with work, now or to come; null when there are several. */
+function lastModel(outlook: Outlook): ModelId | null {
+	const { view, expected } = outlook;
+	let last: ModelId | null = null;
+	for (const model of outlook.models) {
+		const pending = view.pending(model, 'expert').length + view.pending(model, 'aggregator').length;
+		const open = outlook.replicas.some((replica) => replica.model === model && replica.openCalls > 0);
+		const isComing = model === expected.aggregator && view.openExpertCalls > 0;
+		if (pending === 0 && !open && !isComing) continue;
+		if (last !== null) return null;
+		last = model;
+	}
+	return last;
+}
+
+interface Group {
+	readonly gpus: readonly GpuId[];
+	readonly profile: ReplicaProfile;
+}
+
+/** The most GPUs of one host that the model was profiled on together; null when that is one. */
+function widestGroup({ view }: Outlook, model: ModelId): Group | null {
+	const hosts = new Map<string, GpuId[]>();
+	for (const { id, host } of view.cluster.gpus) hosts.set(host, [...(hosts.get(host) ?? []), id]);
+	let widest: Group | null = null;
+	for (const gpus of hosts.values())
+		for (let size = 2; size <= gpus.length; size *= 2) {
+			const profile = view.profile(model, gpus.slice(0, size));
+			if (profile !== undefined && size > (widest?.gpus.length ?? 1))
+				widest = { gpus: gpus.slice(0, size), profile };
+		}
+	return widest;
+}
+
+/** On one engine over a group of GPUs: its load, all contexts computed again, then the longest call with the others beside it. */
+function secondsOver(
+	outlook: Outlook,
+	model: ModelId,
+	own: readonly ReplicaView[],
+	profile: ReplicaProfile,
+): number {
+	const { step, loadUs } = profile;
+	let us = loadUs + longestTokens(outlook, model, own) * (step.hostUs + step.baseUs + step.allReduceUs);
+	for (const replica of own)
+		for (const { open, tokens, contextTokens } of outlook.load(replica).calls) {
+			us += contextTokens * step.perTokenOverKneeUs;
+			us += workUs(
+				profile,
+				Number.POSITIVE_INFINITY,
+				contextTokens,
+				residual(outlook.lengthsOf(open.call), tokens),
+			);
+		}
+	for (const role of ['expert', 'aggregator'] as const) {
+		for (const call of outlook.view.pending(model, role)) {
+			us += call.promptTokens * step.perTokenOverKneeUs;
+			us += workUs(
+				profile,
+				Number.POSITIVE_INFINITY,
+				call.promptTokens,
+				residual(outlook.lengthsOf(call), 0),
+			);
+		}
+	}
+	return us / 1e6;
+}
+
+/** On one-GPU engines, at best on all GPUs; those that do not run yet are loaded first. */
+function secondsAsNow(outlook: Outlook, model: ModelId, own: readonly ReplicaView[], gpus: number): number {
+	const work = workOf(outlook, model);
+	const loadSeconds = (outlook.anyProfile(model)?.loadUs ?? 0) / 1e6;
+	const all = loadSeconds + secondsOn(work, gpus);
+	return own.length === 0 ? all : Math.min(all, secondsOn(work, own.length));
+}

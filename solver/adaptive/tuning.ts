@@ -1,0 +1,58 @@
+/**
+ * Numbers of the adaptive policy that no theory gives: chosen on seeds 0 and 1 of the bundled workloads, or by `lookahead`, which tries several
+ * of them in rehearsals.
+ */
+export interface Tuning {
+	/** A call is held back while the work left takes so many times as long as a long call of its model and its aggregation. */
+	readonly slack: number;
+	/** Of the lengths, the one that counts as long, 0 to 1. */
+	readonly longQuantile: number;
+	/** Of a replica's KV memory, that calls in flight are expected to fill. */
+	readonly fill: number;
+	/** Of a replica, that held calls may fill when it has nothing else to do. */
+	readonly spareFill: number;
+	/** A model is light when its work is less than so many of its loads. */
+	readonly lightLoads: number;
+	/** Of the GPUs, that light models may take before other work has one. */
+	readonly lightShare: number;
+	/** Seconds that one more replica must gain. */
+	readonly marginSeconds: number;
+	/** Seconds that taking a GPU from a model must gain for another. */
+	readonly vacateSeconds: number;
+	/** A GPU is made free for a model that nobody serves when its own then ends within this share of all work left. */
+	readonly makeRoom: number;
+	/** Seconds of work below which a model that nobody serves waits until a GPU has nothing better. */
+	readonly smallSeconds: number;
+	/** Of a replica's sequences and of its KV memory, that calls may fill which are put aside. */
+	readonly parkCalls: number;
+	readonly parkLoad: number;
+	/** Calls are put aside while the work left takes so many times as long as a long one of them. */
+	readonly parkSlack: number;
+	/** Relative difference of work between two replicas of a model above which calls move, and seconds of it. */
+	readonly imbalance: number;
+	readonly imbalanceSeconds: number;
+	/** Seconds that one engine over all GPUs must gain. */
+	readonly tensorSeconds: number;
+	/** Seconds after which estimates are made again. */
+	readonly replanSeconds: number;
+}
+
+export const TUNING: Tuning = {
+	slack: 1,
+	longQuantile: 0.9,
+	fill: 1,
+	spareFill: 0,
+	lightLoads: 12,
+	lightShare: 0.5,
+	marginSeconds: 10,
+	vacateSeconds: 180,
+	makeRoom: 0.7,
+	smallSeconds: 8,
+	parkCalls: 0.1,
+	parkLoad: 0.15,
+	parkSlack: 1,
+	imbalance: 0.3,
+	imbalanceSeconds: 20,
+	tensorSeconds: 20,
+	replanSeconds: 300,
+};

@@ -1,0 +1,55 @@
+import type { ReplicaId } from '../../sim/domain/ids.ts';
+import type { Action, OpenCall, ReplicaView } from '../../sim/domain/scheduler.ts';
+import { kvTokens } from './estimates.ts';
+import type { Outlook } from './outlook.ts';
+
+/** Moves all calls of a replica to the others of its model. @returns null when they have nowhere to go */
+export function vacate(outlook: Outlook, replica: ReplicaView, given: Set<ReplicaId>): Action[] | null {
+	if (!outlook.expected.switches.migrate) return null;
+	const open = movable(outlook, replica, given);
+	const others = outlook.replicas.filter(
+		({ id, model, state }) => model === replica.model && state === 'awake' && id !== replica.id,
+	);
+	if (open === null || others.length === 0) return null;
+	return open.map(({ call }, index): Action => {
+		const to = others[index % others.length] as ReplicaView;
+		given.add(to.id);
+		return { type: 'migrate', call: call.id, replica: to.id };
+	});
+}
+
+/** Puts the last calls of a replica aside. @returns null when that would not pay */
+export function park(outlook: Outlook, replica: ReplicaView, given: ReadonlySet<ReplicaId>): Action[] | null {
+	if (!mayPark(outlook, replica)) return null;
+	const open = movable(outlook, replica, given);
+	return open === null ? null : open.map(({ call }): Action => ({ type: 'park', call: call.id }));
+}
+
+/** Whether few enough calls are left on a replica to put them aside, with time enough to come back for them. */
+export function mayPark(outlook: Outlook, replica: ReplicaView): boolean {
+	const { switches, tuning } = outlook.expected;
+	const profile = outlook.profile(replica);
+	if (profile === undefined || !switches.park || !switches.sleep || !maySleep(outlook, replica)) return false;
+	if (outlook.pending(replica.model).releasedCount > 0) return false;
+	if (replica.openCalls > tuning.parkCalls * profile.engine.maxNumSeqs) return false;
+	if (outlook.horizonSeconds < tuning.parkSlack * outlook.longSeconds(replica.model, 'expert')) return false;
+	return (outlook.load(replica).heldTokens[0] ?? 0) <= tuning.parkLoad * kvTokens(profile.engine);
+}
+
+export function maySleep({ view }: Outlook, replica: ReplicaView): boolean {
+	const profile = view.profile(replica.model, replica.gpus);
+	const host = view.cluster.gpus.find(({ id }) => id === replica.gpus[0])?.host;
+	if (profile === undefined || host === undefined || profile.sleep[1] === null) return false;
+	return view.freeHostBytes(host) >= profile.sleepingHostBytes;
+}
+
+/** All calls of a replica; null when this decision has done something with it already, or some are being cancelled. */
+function movable(
+	outlook: Outlook,
+	replica: ReplicaView,
+	given: ReadonlySet<ReplicaId>,
+): readonly OpenCall[] | null {
+	if (given.has(replica.id)) return null;
+	const open = outlook.view.openOn(replica.id);
+	return open.length < replica.openCalls || open.some(({ call }) => outlook.isTaken(call.id)) ? null : open;
+}

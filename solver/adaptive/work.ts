@@ -1,0 +1,84 @@
+import type { ModelId } from '../../sim/domain/ids.ts';
+import type { ReplicaView } from '../../sim/domain/scheduler.ts';
+import { survival } from './lengths.ts';
+import type { Outlook } from './outlook.ts';
+
+/** What the calls of a model still take, those expected to come included. */
+export interface Work {
+	readonly pendingSeconds: number;
+	/** Of one GPU in full batches. */
+	readonly seconds: number;
+	/** Tokens that its longest call is expected to have left. */
+	readonly longestTokens: number;
+	/** Microseconds of a step without calls. */
+	readonly fixedUs: number;
+	/** Microseconds of one engine that its calls take beside that. */
+	readonly variableUs: number;
+}
+
+/** Seconds until a model has ended on so many replicas: as full batches take, or as its longest call takes with its share of the others beside it. */
+export const secondsOn = (work: Work, replicas: number): number =>
+	Math.max(work.seconds / replicas, (work.longestTokens * work.fixedUs + work.variableUs / replicas) / 1e6);
+
+export const NO_WORK: Work = {
+	pendingSeconds: 0,
+	seconds: 0,
+	longestTokens: 0,
+	fixedUs: 0,
+	variableUs: 0,
+};
+
+export function workOf(outlook: Outlook, model: ModelId): Work {
+	const { view, expected } = outlook;
+	const profile = outlook.anyProfile(model);
+	if (profile === undefined) return NO_WORK;
+	const aggregationUs = outlook.callUs(profile, 'aggregator');
+	const slots = expected.foreseen.length;
+	const needed = 1 - (expected.foreseen[slots - 1] ?? 0);
+	const pendingUs = outlook.queuedUs(profile, needed);
+	let openUs = 0;
+	let variableUs = pendingUs;
+	const serving = outlook.serving(model);
+	for (const replica of serving) {
+		const load = outlook.load(replica);
+		openUs += load.workUs;
+		variableUs += load.variableUs;
+	}
+	const toComeUs =
+		model === expected.aggregator ? expected.aggregatedShare * view.openQueries * aggregationUs * 0.5 : 0;
+	return {
+		pendingSeconds: pendingUs / 1e6,
+		seconds: (pendingUs + openUs + toComeUs) / 1e6,
+		longestTokens: longestTokens(outlook, model, serving),
+		fixedUs: profile.step.hostUs + profile.step.baseUs,
+		variableUs,
+	};
+}
+
+/** Tokens after which of all calls of a model, pending or on these replicas, fewer than half a one is expected to go on. */
+export function longestTokens(outlook: Outlook, model: ModelId, serving: readonly ReplicaView[]): number {
+	let low = 0;
+	let high = MOST_TOKENS;
+	const alive = (more: number): number =>
+		serving.reduce(
+			(sum, replica) =>
+				outlook
+					.load(replica)
+					.calls.reduce(
+						(own, { open, tokens }) => own + survival(outlook.lengthsOf(open.call), tokens, more),
+						sum,
+					),
+			ROLES.reduce((sum, role) => sum + outlook.pendingBeyond(model, role, more), 0),
+		);
+	while (high - low > TOKEN_GRAIN) {
+		const middle = (low + high) / 2;
+		if (alive(middle) >= 0.5) low = middle;
+		else high = middle;
+	}
+	return high;
+}
+
+const ROLES = ['expert', 'aggregator'] as const;
+
+const MOST_TOKENS = 65_536;
+const TOKEN_GRAIN = 512;

@@ -1,0 +1,86 @@
+/** Rows of comparisons as Markdown. */
+import type { ComparisonRow } from '../../sim/report/comparison.ts';
+import type { Estimate } from '../../sim/report/student-t.ts';
+import { range, signed } from '../../sim/report/tables.ts';
+
+interface Column {
+	readonly head: string;
+	/** Default: numbers, to the right. */
+	readonly left?: true;
+	readonly cell: (row: ComparisonRow) => string;
+}
+
+const POLICY: Column = { head: 'policy', left: true, cell: ({ scheduler }) => scheduler };
+const GATE: Column = { head: 'gate', left: true, cell: ({ gate }) => gate };
+const SPEEDUP: Column = {
+	head: 'speed-up',
+	cell: ({ speedup }) => (speedup === null ? '-' : range(speedup, 2)),
+};
+const TIMES_BOUND: Column = {
+	head: 'times bound',
+	cell: ({ timesBound }) => timesBound?.mean.toFixed(2) ?? '-',
+};
+const AGGREGATED: Column = {
+	head: 'aggregated',
+	cell: ({ aggregatedQueries }) => aggregatedQueries.mean.toFixed(0),
+};
+const ACCURACY: Column = {
+	head: 'accuracy, points',
+	cell: ({ accuracyDeltaPoints }) => signedRange(accuracyDeltaPoints),
+};
+const PROMISED: Column = {
+	head: 'promised',
+	cell: ({ lossBoundPoints }) => (lossBoundPoints === null ? '-' : signed(-lossBoundPoints)),
+};
+
+const FULL: readonly Column[] = [
+	POLICY,
+	GATE,
+	{ head: 'makespan s', cell: ({ makespanSeconds }) => seconds(makespanSeconds) },
+	{ head: 'expert s', cell: ({ expertSeconds }) => seconds(expertSeconds) },
+	{ head: 'aggregator s', cell: ({ aggregatorSeconds }) => seconds(aggregatorSeconds) },
+	SPEEDUP,
+	TIMES_BOUND,
+	AGGREGATED,
+	{
+		head: 'given up',
+		cell: ({ cancelledCalls, neverStartedCalls }) =>
+			`${cancelledCalls.mean.toFixed(0)} + ${neverStartedCalls.mean.toFixed(0)}`,
+	},
+	{ head: 'cut', cell: ({ cutCalls }) => cutCalls.mean.toFixed(0) },
+	ACCURACY,
+	PROMISED,
+];
+
+/** Everything, a line per policy and gate. */
+export const fullTable = (rows: readonly ComparisonRow[]): readonly string[] => table(FULL, rows);
+
+/** What is asked first. @param title of the first column, and what it holds */
+export const shortTable = (
+	title: string,
+	rows: readonly { readonly name: string; readonly row: ComparisonRow }[],
+): readonly string[] => {
+	const names = new Map(rows.map(({ name, row }) => [row, name]));
+	const first: Column = { head: title, left: true, cell: (row) => names.get(row) ?? '' };
+	return table(
+		[first, POLICY, GATE, SPEEDUP, TIMES_BOUND, AGGREGATED, ACCURACY, PROMISED],
+		rows.map(({ row }) => row),
+	);
+};
+
+function table(columns: readonly Column[], rows: readonly ComparisonRow[]): readonly string[] {
+	const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+	return [
+		line(columns.map(({ head }) => head)),
+		line(columns.map(({ left }) => (left ? '---' : '---:'))),
+		...rows.map((row) => line(columns.map(({ cell }) => cell(row)))),
+	];
+}
+
+const seconds = ({ mean }: Estimate): string => mean.toFixed(0);
+
+function signedRange(value: Estimate | null): string {
+	if (value === null) return '-';
+	const { mean, low, high } = value;
+	return low === high ? signed(mean) : `${signed(mean)} (${signed(low)} to ${signed(high)})`;
+}
