@@ -1,5 +1,6 @@
 import type { ReplicaId } from '../sim/domain/ids.ts';
 import type { Action, Problem, Scheduler, View } from '../sim/domain/scheduler.ts';
+import { secondsFromUs } from '../sim/domain/units.ts';
 import { moves } from './adaptive/balance.ts';
 import { dispatches } from './adaptive/dispatch.ts';
 import { type Expectations, expect } from './adaptive/estimates.ts';
@@ -60,13 +61,21 @@ function decide(view: View, trueOutputTokens: TrueOutputTokens | null): readonly
 		const together = tensorMoves(outlook);
 		if (together !== null) return together;
 	}
-	const actions = [
+	const actions: Action[] = [
 		...settled,
 		...dispatches(outlook, given),
 		...moves(outlook, given),
 		...placements(outlook, given),
 	];
+	const due = switches.replan && isReplanDue(outlook);
+	if (due) actions.push({ type: 'replan' });
 	return actions.length > 0 ? actions : lastResort(outlook);
+}
+
+/** Estimates are made again now and then, from what has ended and what still runs. */
+function isReplanDue({ view, expected }: Outlook): boolean {
+	const plans = 1 + (view.plan.revision ?? 0);
+	return secondsFromUs(view.nowUs) >= plans * expected.tuning.replanSeconds;
 }
 
 /** Accepts votes that stand, or will stand whatever comes: then the calls that are still open are given up. */

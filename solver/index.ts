@@ -6,6 +6,7 @@ import type { SchedulerDeps } from './deps.ts';
 import { createGreedy } from './greedy.ts';
 import { createIlp } from './ilp.ts';
 import { createIlpCurves } from './ilp-curves.ts';
+import { createLookahead } from './lookahead.ts';
 import { createOracle } from './oracle.ts';
 import { createRoundRobin } from './round-robin.ts';
 import { createSequential } from './sequential.ts';
@@ -21,6 +22,7 @@ const factories: Readonly<Record<string, Factory>> = {
 	ilp: (deps) => createIlp(deps),
 	'ilp-curves': (deps) => createIlpCurves(deps),
 	adaptive: (_, name) => createAdaptive(name),
+	lookahead: () => createLookahead(),
 	oracle: createOracle,
 	worst: createWorst,
 };
@@ -28,11 +30,11 @@ const factories: Readonly<Record<string, Factory>> = {
 /** Names for `createScheduler`, in the order of tables. Some take variants: see `baseName`. */
 export const schedulerNames: readonly string[] = Object.keys(factories);
 
-/** Controls, to be asked for by name: one knows what nobody can, one is bad on purpose. */
-const CONTROLS: ReadonlySet<string> = new Set(['oracle', 'worst']);
+/** To be asked for by name: one runs everything ten times, one knows what nobody can, one is bad on purpose. */
+const ON_DEMAND: ReadonlySet<string> = new Set(['lookahead', 'oracle', 'worst']);
 
 /** Those that are compared when nobody says which. */
-export const defaultSchedulerNames: readonly string[] = schedulerNames.filter((name) => !CONTROLS.has(name));
+export const defaultSchedulerNames: readonly string[] = schedulerNames.filter((name) => !ON_DEMAND.has(name));
 
 /** Whether a policy of this name is to be given `SchedulerDeps.trueOutputTokens`. */
 export const knowsLengths = (name: string): boolean => baseName(name) === 'oracle';

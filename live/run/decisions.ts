@@ -1,6 +1,7 @@
 import type { CallRecord } from '../../sim/core/cluster-state.ts';
 import { Controller, type Judge } from '../../sim/core/controller.ts';
 import { asksScheduler } from '../../sim/core/executor.ts';
+import { observedLengths } from '../../sim/core/observed.ts';
 import type { Remaining } from '../../sim/core/problem.ts';
 import type { CallId, ReplicaId } from '../../sim/domain/ids.ts';
 import type { Plan } from '../../sim/domain/plan.ts';
@@ -79,7 +80,7 @@ export class Decisions {
 	}
 
 	/** What is left to plan. */
-	remaining(): Remaining {
+	remaining(nowUs: TimeUs): Remaining {
 		const { state } = this.controller;
 		const left = [...state.queries.values()].filter((record) => !record.settled);
 		const isPending = (id: CallId): boolean => state.call(id).state === 'pending';
@@ -89,6 +90,7 @@ export class Decisions {
 				record.slotCalls.filter(isPending).map((id) => state.call(id).call),
 			),
 			arrivedQueries: this.arrivedQueries,
+			observed: observedLengths(this.controller.state, nowUs),
 		};
 	}
 

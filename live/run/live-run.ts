@@ -273,7 +273,7 @@ export class LiveRun {
 		const problem =
 			this.decisions.firstPlan === null
 				? createProblem(setup, gate, forecaster)
-				: createProblem(setup, gate, forecaster, this.decisions.remaining());
+				: createProblem(setup, gate, forecaster, this.decisions.remaining(askedUs));
 		const startMs = performance.now();
 		const plan = await scheduler.plan(problem);
 		const measuredSolveSeconds = (performance.now() - startMs) / 1000;

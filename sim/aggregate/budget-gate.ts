@@ -15,8 +15,9 @@ import type { CallWork } from './call-work.ts';
 import { hashShare } from './hash-share.ts';
 import { fewestQueries, meanLoss, shareUpperBound } from './loss-test.ts';
 import { type Cuts, PastTable, type PastTerms } from './past-table.ts';
+import type { Budget } from './saving-path.ts';
 import { learnScores, type SkipScore } from './skip-scores.ts';
-import { type Budget, type Spending, spendBudget } from './spend-budget.ts';
+import { type Spending, spendBudget } from './spend-budget.ts';
 import { keyOf, type VoteCase, VoteCases } from './vote-cases.ts';
 import { countVotes } from './votes.ts';
 
@@ -52,8 +53,8 @@ export function budgetGate(
 	return new BudgetGate(name, own, either, context);
 }
 
-/** Every third past query is learned from: a path needs less than the test. */
-const LEARN_EVERY = 3;
+/** Every fourth past query is learned from: a path needs less than the test. */
+const LEARN_EVERY = 4;
 
 /** A decision that leaves the query open. */
 const OPEN: GateDecision = { verdict: 'open', answer: null };
@@ -133,11 +134,11 @@ class BudgetGate implements Gate {
 	evidence(): GateEvidence {
 		const { calibration, options } = this.context;
 		const { spent } = this;
-		const { learned, tested, outcome, cuts, steps, holds } = spent;
+		const { learned, tested, outcome, cuts, moved, holds } = spent;
 		const skippedShare = outcome.skipped / Math.max(1, tested);
-		const spends = steps > 0 || (holds && this.own !== null && skippedShare > 0);
+		const spends = moved || (holds && this.own !== null && skippedShare > 0);
 		// What aggregates everything and cuts nothing loses nothing.
-		const isFree = skippedShare === 0 && steps === 0;
+		const isFree = skippedShare === 0 && !moved;
 		const { note, queriesNeeded } = spends ? SPENDS : this.whyNothing();
 		return {
 			source: calibration.source,
@@ -236,8 +237,8 @@ class BudgetGate implements Gate {
 	private spend(): Spent {
 		const { calibration, aggregator, work } = this.context;
 		const past = aggregator === null ? [] : calibration.queries();
-		const toLearn = past.filter((_, index) => index % ((globalThis as any).OPT?.L ?? LEARN_EVERY) === 0);
-		const toTest = past.filter((_, index) => index % ((globalThis as any).OPT?.L ?? LEARN_EVERY) !== 0);
+		const toLearn = past.filter((_, index) => index % LEARN_EVERY === 0);
+		const toTest = past.filter((_, index) => index % LEARN_EVERY !== 0);
 		const classOf = (model: ModelId): ModelClass => this.classes.get(model) ?? 'instruct';
 		const strengths = expertStrengths(toLearn);
 		const score = this.ownScore() ?? learnScores(toLearn, this.cases, longOutputs(toLearn, classOf));
@@ -254,7 +255,7 @@ class BudgetGate implements Gate {
 		const learned = new PastTable(toLearn, terms);
 		const tested = new PastTable(toTest, terms);
 		return {
-			...spendBudget(learned, tested, skips, cutRungs(toLearn, classOf), this.budget),
+			...spendBudget(learned, tested, { skips, cuts: cutRungs(toLearn, classOf) }, this.budget),
 			learned: learned.size,
 			tested: tested.size,
 			score,

@@ -1,69 +1,46 @@
 import { present } from '../domain/errors.ts';
 import { betterTest, fewestQueries, type LossCounts } from './loss-test.ts';
-import { type Cuts, NO_CUTS, type Outcome, type PastTable } from './past-table.ts';
-
-export interface Budget {
-	/** Mean accuracy that may be lost, as a share: 0.001 is 0.1 points. */
-	readonly loss: number;
-	/** Chance that it is more all the same, taken over sets of past queries. */
-	readonly alpha: number;
-	/** Whether cuts may be bought with it. */
-	readonly cuts: boolean;
-}
+import type { Outcome, PastTable } from './past-table.ts';
+import { type Budget, type Configuration, layPath, type Rungs, type Step } from './saving-path.ts';
 
 /** What the budget was spent on. */
-export interface Spending {
-	readonly cuts: Cuts;
-	/** A vote stands when its score is at most that. */
-	readonly threshold: number;
+export interface Spending extends Configuration {
 	/** On the tested queries. */
 	readonly outcome: Outcome;
 	/** Whether what it began with was itself shown to keep the budget. */
 	readonly holds: boolean;
-	/** GPU time of all calls there. */
-	readonly startUs: number;
-	/** Steps taken from there. */
-	readonly steps: number;
+	/** Whether it went any further. */
+	readonly moved: boolean;
 	/** Tested queries after which the first step would pass, were the future like what was learned; null when it never would. */
 	readonly neededForFirst: number | null;
 }
 
 /**
- * Learn then Test, in a fixed sequence: on some of the past queries a path is laid from the safest configuration to bolder ones, each step the one that
- * saves most GPU time for what it risks; on the others the configurations are tested in that order, each for "loses the budget or
- * more", until one is not rejected; the last that was rejected is taken. Because the order does not depend on the tested queries, no
- * correction for the many configurations is needed: the one that is taken loses more than the budget with probability at most alpha. The
- * budget is net: what votes gain over the aggregator may be spent elsewhere.
- * @param skips thresholds of skip scores that may be tried, rising; the first is where it begins
- * @source Angelopoulos, Bates, Candes, Jordan, Lei, "Learn then Test: calibrating predictive algorithms to achieve risk control", 2021,
- * fixed-sequence testing; the tests: loss-test.ts
+ * Learn then Test: on some of the past queries a path of configurations is laid, from the safest to ever bolder ones; on the others those worth it are
+ * tested in order, each for "loses the budget or more", and of the rejected ones the boldest is taken. Because the order does not depend on
+ * the tested queries, hardly a correction for their number is needed: with probability at least 1 - alpha no configuration that loses more than
+ * the budget is among the rejected ones. The budget is net: what votes gain over the aggregator may be spent elsewhere.
+ *
+ * The order is a fixed sequence with restarts (Wiens' fallback procedure): most of alpha goes to the first, the rest to a few later ones; a level that
+ * rejects is handed on to the next hypothesis, one that does not is lost, and a later one begins anew with its own share.
+ * @source Angelopoulos, Bates, Candes, Jordan, Lei, "Learn then Test: calibrating predictive algorithms to achieve risk control", 2021;
+ * Wiens, "A fixed sequence Bonferroni procedure for testing multiple endpoints", Pharmaceutical Statistics 2003; the tests: loss-test.ts
  */
-export function spendBudget(
-	learned: PastTable,
-	tested: PastTable,
-	skips: readonly number[],
-	cuts: Readonly<Record<keyof Cuts, readonly number[]>>,
-	budget: Budget,
-): Spending {
-	const path = [...new SavingPath(learned, skips, cuts, budget, tested.size).lay()];
-	if ((OPT() as any).B && budget.cuts)
-		path.push(...new SavingPath(learned, skips.slice(0, 1), cuts, budget, tested.size).lay().slice(1));
+export function spendBudget(learned: PastTable, tested: PastTable, rungs: Rungs, budget: Budget): Spending {
+	const path = layPath(learned, tested.size, rungs, budget);
 	const start = present(path[0], 'first configuration');
 	let taken: Step | null = null;
-	let steps = -1;
+	let moved = false;
 	let level = 0;
-	for (const [index, { configuration, outcome, share }] of worthTesting(
-		path,
-		tested.size,
-		budget.loss,
-	).entries()) {
+	for (const [index, { step, share }] of worthTesting(path, tested.size, budget.loss).entries()) {
+		const { configuration, outcome } = step;
 		level += share * budget.alpha;
 		if (level === 0) continue;
 		const test = betterTest(expectedCounts(outcome, tested.size), budget.loss);
 		const trial = tested.outcome(configuration.cuts, configuration.threshold);
 		if (test(trial.counts, budget.loss) <= level) {
 			taken = { configuration, outcome: trial };
-			steps = index;
+			moved = index > 0;
 		} else level = 0;
 	}
 	const { configuration } = taken ?? start;
@@ -72,21 +49,21 @@ export function spendBudget(
 		...configuration,
 		outcome: taken?.outcome ?? tested.outcome(configuration.cuts, configuration.threshold),
 		holds: taken !== null,
-		startUs: tested.outcome(start.configuration.cuts, start.configuration.threshold).workUs,
-		steps: Math.max(0, steps),
+		moved,
 		neededForFirst: first === undefined ? null : neededQueries(first, budget),
 	};
 }
 
 /**
- * The start, then in the order in which a test is expected to be sure of them those that save more than all before: what is less sure and saves less
- * is not worth the chance to stop there.
+ * The start, then in the order in which a test is expected to be sure of them those that save plainly more than all before: what is less sure and saves
+ * no more is not worth the chance to stop there. Shares of alpha add up to at most 1.
  */
 function worthTesting(
 	[start, ...others]: readonly Step[],
 	testedSize: number,
 	budget: number,
-): readonly (Step & { readonly share: number })[] {
+): readonly { readonly step: Step; readonly share: number }[] {
+	if (start === undefined) return [];
 	const expected = ({ outcome }: Step): number => {
 		const counts = expectedCounts(outcome, testedSize);
 		return betterTest(counts, budget)(counts, budget);
@@ -94,22 +71,23 @@ function worthTesting(
 	const sorted = others
 		.map((step) => ({ step, pValue: expected(step) }))
 		.sort((a, b) => a.pValue - b.pValue || b.step.outcome.workUs - a.step.outcome.workUs);
-	const chosen = start === undefined ? [] : [{ ...start, share: 1, pValue: 0 }];
-	const leastUs = OPT().WORTH * (start?.outcome.workUs ?? 0);
-	for (const { step, pValue } of sorted)
-		if (step.outcome.workUs < (chosen.at(-1)?.outcome.workUs ?? 0) - leastUs)
-			chosen.push({ ...step, share: 0, pValue });
-	for (const r of OPT().RE) {
-		const at = chosen.findLastIndex((each, i) => i > 1 && each.pValue <= r);
-		if (at > 0) {
-			(chosen[at] as any).share += OPT().SHARE;
-			(chosen[0] as any).share -= OPT().SHARE;
-		}
+	const chosen = [{ step: start, pValue: 0 }];
+	for (const each of sorted) {
+		const before = present(chosen.at(-1), 'step').step.outcome.workUs;
+		if (each.step.outcome.workUs < before - WORTH_TESTING * start.outcome.workUs) chosen.push(each);
 	}
-	return chosen;
+	const restarts = RESTARTS.map((most) => chosen.findLastIndex(({ pValue }) => pValue <= most));
+	return chosen.map(({ step }, index) => {
+		const own = restarts.filter((at) => at === index).length * RESTART_SHARE;
+		return { step, share: index === 0 ? 1 - RESTARTS.length * RESTART_SHARE + own : own };
+	});
 }
 
-const OPT = (): any => (globalThis as any).OPT ?? { WORTH: 0.02, RE: [], SHARE: 0 };
+/** Share of all work that a configuration must save beyond the one tested before it. */
+const WORTH_TESTING = 0.02;
+/** Testing begins anew at the boldest configurations of which such p-values are expected, each with such a share of alpha. */
+const RESTARTS = [0.001, 0.01];
+const RESTART_SHARE = 0.2;
 
 /** The counts that `size` queries like these can be expected to show. */
 function expectedCounts({ counts, expectedLoss }: Outcome, size: number): LossCounts {
@@ -133,130 +111,3 @@ function neededQueries(outcome: Outcome, { loss, alpha }: Budget): number | null
 }
 
 const MOST_NEEDED = 1e7;
-
-interface Configuration {
-	readonly cuts: Cuts;
-	readonly threshold: number;
-}
-
-interface Step {
-	readonly configuration: Configuration;
-	readonly outcome: Outcome;
-}
-
-/** The path, laid step by step on the learned queries. */
-class SavingPath {
-	private readonly learned: PastTable;
-	private readonly budget: Budget;
-	private readonly testedSize: number;
-	private readonly ladders: readonly Ladder[];
-	private readonly leastSavingUs: number;
-	private step: Step;
-
-	constructor(
-		learned: PastTable,
-		[threshold = Number.NEGATIVE_INFINITY, ...skips]: readonly number[],
-		cuts: Readonly<Record<keyof Cuts, readonly number[]>>,
-		budget: Budget,
-		testedSize: number,
-	) {
-		this.learned = learned;
-		this.budget = budget;
-		this.testedSize = testedSize;
-		this.step = this.at({ cuts: NO_CUTS, threshold });
-		this.leastSavingUs = LEAST_SAVING * this.step.outcome.workUs;
-		const cutLadder = (who: keyof Cuts): Ladder => ({
-			rungs: cuts[who],
-			next: 0,
-			move: (from, tokens) => ({ ...from, cuts: { ...from.cuts, [who]: tokens } }),
-		});
-		this.ladders = [
-			{ rungs: skips, next: 0, move: (from, skip) => ({ ...from, threshold: skip }) },
-			...(budget.cuts ? (['reasoning', 'instruct', 'aggregator'] as const).map(cutLadder) : []),
-		];
-	}
-
-	lay(): readonly Step[] {
-		const path = [this.step];
-		for (let next = this.nextStep(); next !== null; next = this.nextStep()) {
-			this.step = next;
-			path.push(next);
-			if (this.risk(next.outcome) > FARTHEST * this.budget.loss) break;
-		}
-		return path;
-	}
-
-	/** The best of the next rungs of all ladders; those that seem to keep the budget come first. */
-	private nextStep(): Step | null {
-		const price = this.priceOf(this.step.outcome);
-		const found = this.ladders.flatMap((ladder) => {
-			const step = this.climb(ladder);
-			if (step === null) return [];
-			const savedUs = this.step.outcome.workUs - step.outcome.workUs;
-			const fits = this.risk(step.outcome) <= this.budget.loss;
-			return [{ ladder, step, savedUs, price: this.priceOf(step.outcome) - price, fits }];
-		});
-		const fitting = found.filter(({ fits }) => fits);
-		const candidates = fitting.length > 0 ? fitting : found;
-		const free = candidates.filter(({ price }) => price <= 0);
-		const [best] =
-			free.length > 0
-				? free.sort((a, b) => b.savedUs - a.savedUs)
-				: candidates.sort((a, b) => b.savedUs / b.price - a.savedUs / a.price);
-		if (best === undefined) return null;
-		best.ladder.next++;
-		return best.step;
-	}
-
-	/** To the next rung that saves something; those that do not are left out for good. */
-	private climb(ladder: Ladder): Step | null {
-		for (; ladder.next < ladder.rungs.length; ladder.next++) {
-			const rung = present(ladder.rungs[ladder.next], 'rung');
-			const step = this.at(ladder.move(this.step.configuration, rung));
-			if (this.step.outcome.workUs - step.outcome.workUs >= this.leastSavingUs) return step;
-		}
-		return null;
-	}
-
-	private at(configuration: Configuration): Step {
-		return { configuration, outcome: this.learned.outcome(configuration.cuts, configuration.threshold) };
-	}
-
-	/**
-	 * What the steps so far cost of the budget, so that the prices of steps add up: the mean loss and, for what more scatter asks of a
-	 * test, a part of the variance (the exponent of a Chernoff bound, at the rate that is best where the budget is about spent).
-	 */
-	private priceOf({ counts, expectedLoss }: Outcome): number {
-		const total = Math.max(1, counts.lost + counts.even + counts.gained);
-		const rate = Math.sqrt(
-			(2 * Math.log(1 / this.budget.alpha)) / (Math.max(1, this.testedSize) * USUAL_VARIANCE),
-		);
-		return expectedLoss + (rate / 2) * ((counts.lost + counts.gained) / total);
-	}
-
-	/** Loss that a test on the other queries can be expected not to rule out, about. */
-	private risk({ counts, expectedLoss }: Outcome): number {
-		const total = Math.max(1, counts.lost + counts.even + counts.gained);
-		const size = Math.max(1, this.testedSize);
-		const variance = (counts.lost + counts.gained) / total - expectedLoss ** 2;
-		const lost = (counts.lost / total) * size;
-		const net = expectedLoss + DEVIATIONS * Math.sqrt(variance / size);
-		return Math.min(net, (lost + DEVIATIONS * Math.sqrt(lost)) / size);
-	}
-}
-
-/** One way to be bolder, rung by rung. */
-interface Ladder {
-	readonly rungs: readonly number[];
-	next: number;
-	move(from: Configuration, rung: number): Configuration;
-}
-
-/** Share of all work below which a step is not worth a test. */
-const LEAST_SAVING = 0.001;
-/** The path ends where the risk is so many budgets: the test will have stopped long before. */
-const FARTHEST = 2;
-/** Share of queries on which gate and aggregator differ in being right, where the budget is about spent. */
-const USUAL_VARIANCE = 0.02;
-/** Standard deviations that the tests ask for at 90 %, with what they take for not knowing them. */
-const DEVIATIONS = 1.45;

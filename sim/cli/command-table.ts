@@ -53,7 +53,9 @@ export const commands: readonly Command[] = [
 		summary: 'schedulers on one experiment over several seeds, or finished runs side by side',
 		positional: { name: 'target', summary: 'one experiment, or two or more run folders' },
 		options: {
-			schedulers: value('names separated by commas'),
+			schedulers: value(
+				'names separated by commas; left out: all but the controls worst and oracle and the slow lookahead',
+			),
 			gates: value('names separated by commas'),
 			audit,
 			ablation: flag(

@@ -14,9 +14,8 @@ import { registerRun } from '../../live/process/registry.ts';
 import { LiveRun } from '../../live/run/live-run.ts';
 import type { CallFinished, RunRecord } from '../domain/run-log.ts';
 import { usFromSeconds } from '../domain/units.ts';
-import { createEngine } from '../engine/index.ts';
 import { type Summary, summarize } from '../report/summary.ts';
-import { createForecaster } from '../run/forecaster.ts';
+import { planningForecaster } from '../run/simulate.ts';
 
 import type { Arguments } from './arguments.ts';
 import type { ExecutedRun } from './execute-run.ts';
@@ -91,7 +90,7 @@ async function carryOut(
 	const { journal, past } = openJournal();
 	onBegin();
 
-	const forecaster = createForecaster(setup, (config, step) => createEngine(setup.engineMode, config, step));
+	const forecaster = planningForecaster(setup, loaded.gate, io.signal);
 	const content = createContent(setup, backend);
 	const watch = new LiveWatch({ setup, forecaster, speed, args, io });
 	const answers = setup.questions === null ? null : folder.openLines('answers.jsonl');

@@ -1,9 +1,8 @@
 import { expectedBoundSeconds } from '../../solver/expected-bound.ts';
 import { createProblem } from '../core/problem.ts';
 import type { Plan } from '../domain/plan.ts';
-import { createEngine } from '../engine/index.ts';
 import { planText } from '../report/tables.ts';
-import { createForecaster } from '../run/forecaster.ts';
+import { planningForecaster } from '../run/simulate.ts';
 import { columns } from './columns.ts';
 import { Interrupted } from './exit.ts';
 import type { Io } from './io.ts';
@@ -16,7 +15,7 @@ export async function makePlan(
 	{ setup, scheduler, gate }: LoadedSetup,
 	io: Io,
 ): Promise<{ readonly plan: Plan; readonly document: PlanDocument }> {
-	const forecaster = createForecaster(setup, (config, step) => createEngine(setup.engineMode, config, step));
+	const forecaster = planningForecaster(setup, gate, io.signal);
 	const planner = timed(scheduler, io.clockSeconds, io.signal);
 	try {
 		const problem = createProblem(setup, gate, forecaster);

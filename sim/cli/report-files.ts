@@ -1,6 +1,6 @@
 import { UsageError } from '../domain/errors.ts';
 import { type Chart, chartSpecs, comparisonCharts } from '../report/charts.ts';
-import { compareSummaries, rowKey } from '../report/comparison.ts';
+import { compareSummaries, rowKey, shownScheduler } from '../report/comparison.ts';
 import { reportHtml } from '../report/html.ts';
 import { renderPng, renderSvg } from '../report/render.ts';
 import type { RunData } from '../report/run-data.ts';
@@ -97,8 +97,8 @@ export function reportOn(runs: readonly LoadedRun[]): ReportRequest {
 	return {
 		title: experiments.join(),
 		summaries: named.map(({ summary }) => summary),
-		runs: drawn.map(({ summary: { scheduler, gate, seed }, records }) => ({
-			label: `${scheduler} / ${gate}${severalSeeds ? `, seed ${seed}` : ''}`,
+		runs: drawn.map(({ summary: { scheduler, knowsLengths, gate, seed }, records }) => ({
+			label: `${shownScheduler({ scheduler, ...(knowsLengths && { knowsLengths }) })} / ${gate}${severalSeeds ? `, seed ${seed}` : ''}`,
 			scheduler,
 			gate,
 			seed,

@@ -18,6 +18,8 @@ export interface CallRecord {
 	dispatchedUs: TimeUs;
 	/** Tokens that it brought along when it moved there. */
 	carriedTokens: number;
+	/** Generated when it ended; 0 before. */
+	outputTokens: number;
 	/** Limit on its tokens, as dispatched. */
 	limitTokens: number;
 }
@@ -164,6 +166,7 @@ export class ClusterState {
 			replica: null,
 			dispatchedUs: 0,
 			carriedTokens: 0,
+			outputTokens: 0,
 			limitTokens: call.maxOutputTokens,
 		});
 		this.pending.add(call, 0);

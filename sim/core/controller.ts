@@ -175,7 +175,9 @@ export class Controller {
 					executor.cancel(action.call);
 				} else {
 					// It ends here and now; no event will follow that would ask the scheduler what comes of it.
-					this.endCall(action.call, { kind: 'cancelled' }, null, nowUs, null);
+					const { carriedTokens } = record;
+					const work = carriedTokens === 0 ? null : cancelledWork(nowUs, carriedTokens);
+					this.endCall(action.call, { kind: 'cancelled' }, work, nowUs, null);
 					this.askAgain = true;
 				}
 				break;
@@ -273,6 +275,7 @@ export class Controller {
 		const { call } = record;
 		if (record.state === 'pending') this.state.pending.remove(call);
 		record.state = outcome.kind;
+		if (outcome.kind === 'finished') record.outputTokens = outcome.outputTokens;
 		if (work !== null) this.state.notePace(record, work, nowUs);
 		if (record.replica !== null) this.state.leaveReplica(record, true);
 		this.parts.write(callEndRecord(call, servedBy, outcome, work, nowUs));

@@ -1,8 +1,9 @@
 import type { PastQuery } from '../domain/calibration.ts';
+import { present } from '../domain/errors.ts';
 import { queryId } from '../domain/ids.ts';
 import type { GateForecast } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
-import type { Gate, Query } from '../domain/work.ts';
+import type { Answer, Gate, Query, Verdict } from '../domain/work.ts';
 
 /** Past queries looked at: the share is known to about a point. */
 const LOOK_AT = 2000;
@@ -35,7 +36,22 @@ export function forecastGate(
 function aggregatedShare(setup: Pick<Setup, 'calibration' | 'aggregator'>, gate: Gate): number {
 	if (setup.aggregator === null) return 0;
 	// Of what nobody has seen, all is expected to be aggregated.
-	return pastShare(setup, 1, ({ answers }, query) => gate.decide(answers, query).verdict === 'aggregate');
+	return pastShare(setup, 1, (past, query) => verdictOnPast(gate, past, query) === 'aggregate');
+}
+
+/** Asked at every answer, as a run asks it, the shortest output first: a gate may decide before the last. */
+function verdictOnPast(gate: Gate, { answers, outputTokens, slots, task }: PastQuery, query: Query): Verdict {
+	const order = [...outputTokens.keys()].sort((a, b) => (outputTokens[a] ?? 0) - (outputTokens[b] ?? 0));
+	const given: (Answer | undefined)[] = slots.map(() => undefined);
+	let verdict: Verdict = 'open';
+	for (const slot of order) {
+		const model = present(slots[slot], 'slot');
+		const isCut = (outputTokens[slot] ?? 0) >= gate.cutTokens({ model, task, role: 'expert' });
+		given[slot] = isCut ? null : (answers[slot] ?? null);
+		verdict = gate.decide(given, query).verdict;
+		if (verdict !== 'open') break;
+	}
+	return verdict;
 }
 
 const foreseenShare = (setup: Pick<Setup, 'calibration'>, gate: Gate, count: number): number =>

@@ -1,6 +1,13 @@
 import { assert } from '../domain/errors.ts';
 import type { ModelId } from '../domain/ids.ts';
-import type { CallCount, Demand, Forecaster, FutureQueries, Problem } from '../domain/scheduler.ts';
+import type {
+	CallCount,
+	Demand,
+	Forecaster,
+	FutureQueries,
+	ObservedLengths,
+	Problem,
+} from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import { secondsFromUs } from '../domain/units.ts';
 import type { Call, Gate, Query } from '../domain/work.ts';
@@ -14,6 +21,7 @@ export interface Remaining {
 	readonly expertCalls: readonly Pick<Call, 'model' | 'task'>[];
 	/** Queries that have arrived so far, settled ones included: the first so many of the workload. */
 	readonly arrivedQueries: number;
+	readonly observed?: readonly ObservedLengths[];
 }
 
 /** What a scheduler may plan with: the setup without its truth and without the queries that have not arrived. */
@@ -37,6 +45,7 @@ export function createProblem(
 		gate: forecastGate(setup, gate),
 		forecaster,
 		options,
+		observed: remaining.observed ?? [],
 	};
 }
 

@@ -48,6 +48,17 @@ export interface Problem {
 	readonly gate: GateForecast;
 	readonly forecaster: Forecaster;
 	readonly options: PlanOptions;
+	/** What has been seen of output lengths by now; empty before the run. */
+	readonly observed: readonly ObservedLengths[];
+}
+
+export interface ObservedLengths {
+	readonly model: ModelId;
+	readonly role: CallRole;
+	/** Of calls that finished. */
+	readonly finishedTokens: readonly number[];
+	/** So far, of calls that still run: about, as their replica's pace tells. */
+	readonly openTokens: readonly number[];
 }
 
 /** What an operator knows of queries before they come. */
@@ -102,6 +113,8 @@ export interface PlanOptions {
 	readonly timeLimitSeconds: number;
 	/** Simulated seconds charged for planning. */
 	readonly chargedSolveSeconds: number;
+	/** Simulated seconds charged for each query of a rehearsal. */
+	readonly chargedRehearsalSecondsPerQuery: number;
 	/** Session sizes (shares of the model's calls) at which T_m is sampled. */
 	readonly sweepShares: readonly number[];
 	/** Order in which `round-robin` deals models; models not listed follow in problem order. */
@@ -119,6 +132,22 @@ export interface Forecaster {
 	 * once, lengths drawn from the profile on the calibration stream (never the run's own). Load time not included.
 	 */
 	session(request: SessionRequest): SessionForecast;
+	/** Absent where there is nothing to rehearse in. */
+	readonly rehearse?: Rehearse;
+}
+
+/**
+ * Simulates all that is left of a problem under a policy, from idle GPUs, with lengths and answers drawn from what is known beforehand, never the run's
+ * own. Equal sample numbers give equal draws, whatever the policy, so that policies can be compared on them.
+ * @throws PolicyError when the policy leaves work undone
+ */
+export type Rehearse = (candidate: Scheduler, problem: Problem, sample: number) => Promise<Rehearsal>;
+
+export interface Rehearsal {
+	/** Until the last query is settled; planning time charged to the policy included. */
+	readonly seconds: number;
+	/** Mean over the queries, from arrival to settlement. */
+	readonly latencySeconds: number;
 }
 
 export interface SessionRequest {

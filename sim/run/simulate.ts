@@ -1,6 +1,7 @@
 import { Controller } from '../core/controller.ts';
 import { asksScheduler } from '../core/executor.ts';
 import { createJudge } from '../core/judge.ts';
+import { observedLengths } from '../core/observed.ts';
 import { createProblem } from '../core/problem.ts';
 import type { EngineFactory } from '../domain/engine.ts';
 import { assert, PolicyError, present } from '../domain/errors.ts';
@@ -15,6 +16,7 @@ import { createEngine } from '../engine/index.ts';
 import { EVENT_RANK, EventQueue } from './event-queue.ts';
 import { createForecaster } from './forecaster.ts';
 import type { EngineFailure, Pending } from './pending.ts';
+import { createRehearse } from './rehearsal.ts';
 import { SimulatedExecutor } from './simulated-executor.ts';
 
 export interface SimulateOptions {
@@ -27,6 +29,8 @@ export interface SimulateOptions {
 	readonly signal?: AbortSignal;
 	/** Called now and then with the share of queries settled, 0 to 1. */
 	readonly onProgress?: (share: number) => void;
+	/** What its scheduler plans with; absent: the run's own. */
+	readonly forecaster?: Forecaster;
 	/** What goes wrong in this run. */
 	readonly failures?: readonly EngineFailure[];
 }
@@ -58,6 +62,12 @@ export async function simulate(
 	return new SimulatedRun(setup, scheduler, gate, options).run();
 }
 
+/** What planning a run asks of the engine model: sessions, and rehearsals of the whole. */
+export function planningForecaster(setup: Setup, gate: Gate, signal?: AbortSignal): Forecaster {
+	const forecaster = createForecaster(setup, (config, step) => createEngine(setup.engineMode, config, step));
+	return { ...forecaster, rehearse: createRehearse({ setup, gate, forecaster, simulate, signal }) };
+}
+
 class SimulatedRun {
 	private readonly setup: Setup;
 	private readonly scheduler: Scheduler;
@@ -83,7 +93,7 @@ class SimulatedRun {
 		this.gate = gate;
 		this.options = options;
 		const factory: EngineFactory = (config, step) => createEngine(setup.engineMode, config, step);
-		this.forecaster = createForecaster(setup, factory);
+		this.forecaster = options.forecaster ?? planningForecaster(setup, gate, options.signal);
 		const slotCounts = new Map(setup.queries.map((query) => [query.id, query.slots.length]));
 		this.executor = new SimulatedExecutor({
 			gpus: setup.cluster.gpus,
@@ -210,6 +220,7 @@ class SimulatedRun {
 				record.slotCalls.filter(isPending).map((id) => this.controller.state.call(id).call),
 			),
 			arrivedQueries: this.arrivedQueries,
+			observed: observedLengths(this.controller.state, this.nowUs),
 		});
 		const plan = await this.scheduler.plan(problem);
 		const readyUs = this.nowUs + usFromSeconds(plan.evidence.solveSeconds);

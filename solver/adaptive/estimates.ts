@@ -4,6 +4,7 @@ import type { Problem } from '../../sim/domain/scheduler.ts';
 import type { CallRole } from '../../sim/domain/work.ts';
 import { expertWork } from '../workers.ts';
 import { type LengthTable, lengthTable, type Residual, residual } from './lengths.ts';
+import { stretched, stretchOf } from './observed.ts';
 import type { Switches } from './switches.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -54,18 +55,19 @@ function estimate(problem: Problem, model: ModelId, role: CallRole, { cuts }: Sw
 			),
 		),
 	];
+	const ownLimit =
+		problem.models.find(({ id }) => id === model)?.outputLimitTokens ?? Number.POSITIVE_INFINITY;
 	const limit = Math.min(
+		ownLimit,
 		...tasks.map((task) => (cuts ? problem.gate.cutTokens(model, task, role) : Number.POSITIVE_INFINITY)),
 	);
-	return {
-		model,
-		role,
-		promptTokens: meanPromptTokens(problem, role),
-		lengths: lengthTable(
-			tasks.map((task) => problem.forecaster.distribution(model, task, role)),
-			limit,
-		),
-	};
+	const profiled = lengthTable(
+		tasks.map((task) => problem.forecaster.distribution(model, task, role)),
+		limit,
+	);
+	const observed = problem.observed.find((one) => one.model === model && one.role === role);
+	const lengths = stretched(profiled, stretchOf(profiled, observed), limit);
+	return { model, role, promptTokens: meanPromptTokens(problem, role), lengths };
 }
 
 /** Slots of the largest query; of queries that none has come of yet, as the expected calls say. */

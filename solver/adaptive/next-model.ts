@@ -68,10 +68,12 @@ function candidateOf(
 	const switchSeconds = switchTime(outlook, gpu, model);
 	const after = secondsOn(work, replicas + 1) + switchSeconds;
 	if (replicas > 0 && gain(outlook, work, replicas, switchSeconds) <= tuning.marginSeconds) return undefined;
-	if (!isWorthLeaving(situation, place, work, replicas, after, switchSeconds)) return undefined;
+	const isUrgent = replicas === 0 && outlook.horizonSeconds < tuning.urgency * outlook.chainSeconds(model);
+	if (!isWorthLeaving(situation, place, work, replicas, after, switchSeconds, isUrgent)) return undefined;
 
 	const isLight = switches.order && replicas === 0 && isLightWork(outlook, gpu, model, work);
 	const seconds = replicas === 0 ? work.seconds + switchSeconds : secondsOn(work, replicas);
+	if (isUrgent) return { model, rank: FIRST, seconds };
 	if (replicas === 0 && work.pendingSeconds < tuning.smallSeconds) return { model, rank: LAST, seconds };
 	return { model, rank: isLight && !tooManyLight ? FIRST : NEXT, seconds };
 }
@@ -94,12 +96,14 @@ function isWorthLeaving(
 	replicas: number,
 	after: number,
 	switchSeconds: number,
+	isUrgent: boolean,
 ): boolean {
 	if (engine === undefined || mode === 'free' || mode === 'idle') return true;
 	const { tuning } = outlook.expected;
 	if (replicas === 0 && mode === 'parkable') return next.pendingSeconds >= tuning.smallSeconds;
 	const own = work.get(engine.model) ?? NO_WORK;
 	const ownReplicas = serving.get(engine.model) ?? 1;
+	if (isUrgent && ownReplicas > 1) return true;
 	// Without this replica the others have to do its model's work.
 	const ownAfter =
 		own.seconds === 0 ? 0 : ownReplicas > 1 ? secondsOn(own, ownReplicas - 1) : Number.POSITIVE_INFINITY;

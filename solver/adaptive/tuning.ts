@@ -23,6 +23,8 @@ export interface Tuning {
 	readonly makeRoom: number;
 	/** Seconds of work below which a model that nobody serves waits until a GPU has nothing better. */
 	readonly smallSeconds: number;
+	/** Such a model is served at once when the work left takes less than so many times as long as a long call of it and its aggregation. */
+	readonly urgency: number;
 	/** Of a replica's sequences and of its KV memory, that calls may fill which are put aside. */
 	readonly parkCalls: number;
 	readonly parkLoad: number;
@@ -48,6 +50,7 @@ export const TUNING: Tuning = {
 	vacateSeconds: 180,
 	makeRoom: 0.7,
 	smallSeconds: 8,
+	urgency: 2,
 	parkCalls: 0.1,
 	parkLoad: 0.15,
 	parkSlack: 1,

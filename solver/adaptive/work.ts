@@ -44,11 +44,9 @@ export function workOf(outlook: Outlook, model: ModelId): Work {
 		openUs += load.workUs;
 		variableUs += load.variableUs;
 	}
-	const toComeUs =
-		model === expected.aggregator ? expected.aggregatedShare * view.openQueries * aggregationUs * 0.5 : 0;
 	return {
 		pendingSeconds: pendingUs / 1e6,
-		seconds: (pendingUs + openUs + toComeUs) / 1e6,
+		seconds: (pendingUs + openUs) / 1e6,
 		longestTokens: longestTokens(outlook, model, serving),
 		fixedUs: profile.step.hostUs + profile.step.baseUs,
 		variableUs,

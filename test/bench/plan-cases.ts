@@ -1,8 +1,9 @@
 import { type RandomStream, randomStream } from '../../sim/core/random.ts';
-import { gpuId, hostId, type ModelId, modelId } from '../../sim/domain/ids.ts';
-import type { ModelClass, ReplicaProfile } from '../../sim/domain/model.ts';
+import { present } from '../../sim/domain/errors.ts';
+import { type ModelId, modelId } from '../../sim/domain/ids.ts';
+import type { ModelClass } from '../../sim/domain/model.ts';
 import type { Forecaster, PlanOptions, Problem } from '../../sim/domain/scheduler.ts';
-import { AMPLE, COST } from './workload.ts';
+import { fakeProblem } from '../support/fake-problem.ts';
 
 export interface PlanSize {
 	readonly workers: number;
@@ -25,48 +26,28 @@ export function planCase(size: PlanSize, seed: number, options: Partial<PlanOpti
 	const types = size.mixed ? ['A100', 'H100'] : ['A100'];
 	const demand = zipf(size.experts, size.workers * CALLS_PER_WORKER, random);
 	const experts = demand.map((calls, m) => drawExpert(`m${m}`, calls, m % 3 === 0, random));
-	const host = hostId('h0');
+	const fake = fakeProblem({
+		gpuTypes: Array.from({ length: size.workers }, (_, n) => types[n % types.length] as string),
+		experts: experts.map(({ model, modelClass, calls, loadSeconds }) => {
+			return { name: model, modelClass, calls, loadSeconds, secondsPerCall: 0 };
+		}),
+		tensorParallel: [1],
+	});
 	return {
-		cluster: {
-			gpus: Array.from({ length: size.workers }, (_, n) => ({
-				id: gpuId(`g${n}`),
-				type: types[n % types.length] as string,
-				memoryBytes: 80e9,
-				host,
-			})),
-			hosts: [{ id: host, ramBytes: 1e12 }],
-			enginesPerGpu: 1,
-		},
-		models: experts.map(({ model, modelClass }) => ({
-			id: model,
-			checkpoint: model,
-			modelClass,
-			weightBytes: 16e9,
-			kvBytesPerToken: 131_072,
-			contextLimitTokens: 32_768,
-			outputLimitTokens: 32_768,
-			attentionHeads: 32,
-		})),
-		profiles: experts.flatMap((expert) => types.map((gpuType) => profileOf(expert, gpuType))),
-		queries: [],
-		expertCalls: experts.map(({ model, calls }) => ({ model, task: 't', role: 'expert', count: calls })),
-		future: null,
-		aggregator: null,
-		gate: { aggregatedShare: 0, foreseenShare: () => 0, cutTokens: () => Number.POSITIVE_INFINITY },
-		forecaster: createForecaster(experts),
-		options: {
-			maxModelsPerWorker: 2,
-			replicationCap: 'paper-pin',
-			relativeGap: 0.01,
-			maxNodes: 20_000,
-			timeLimitSeconds: 5,
-			chargedSolveSeconds: 0,
-			sweepShares: [0.125, 0.25, 0.5, 0.75, 1],
-			modelOrder: [],
-			...options,
-		},
+		...fake,
+		forecaster: { ...fake.forecaster, ...forecasts(experts) },
+		options: { ...fake.options, ...OPTIONS, ...options },
 	};
 }
+
+const OPTIONS: Partial<PlanOptions> = {
+	maxModelsPerWorker: 2,
+	replicationCap: 'paper-pin',
+	relativeGap: 0.01,
+	maxNodes: 20_000,
+	timeLimitSeconds: 5,
+	sweepShares: [0.125, 0.25, 0.5, 0.75, 1],
+};
 
 interface BenchExpert {
 	readonly model: ModelId;
@@ -110,26 +91,18 @@ const CAP_TOKENS = 32_768;
 /** Runaway answers of instruct models end at a smaller limit. */
 const INSTRUCT_CAP_TOKENS = 8_192;
 
-function createForecaster(experts: readonly BenchExpert[]): Forecaster {
+function forecasts(experts: readonly BenchExpert[]): Pick<Forecaster, 'outputTokens' | 'session'> {
 	const byModel = new Map(experts.map((expert) => [expert.model, expert]));
-	const expertOf = (model: ModelId): BenchExpert => {
-		const expert = byModel.get(model);
-		if (expert === undefined) throw new Error(`no expert ${model}`);
-		return expert;
-	};
+	const expertOf = (model: ModelId): BenchExpert => present(byModel.get(model), `expert ${model}`);
 	return {
 		outputTokens: (model) => {
 			const expert = expertOf(model);
 			return { mean: meanTokens(expert), max: longestTokens(expert, 1000) };
 		},
-		distribution: () => {
-			throw new Error('not forecast here');
-		},
 		session: ({ model, gpuType, calls }) => {
 			const expert = expertOf(model);
-			const seconds = sessionSeconds(expert, calls) / (gpuType === 'H100' ? expert.h100Speed : 1);
 			return {
-				seconds,
+				seconds: sessionSeconds(expert, calls) / (gpuType === 'H100' ? expert.h100Speed : 1),
 				meanOutputTokens: meanTokens(expert),
 				maxOutputTokens: longestTokens(expert, calls),
 			};
@@ -164,20 +137,4 @@ function zipf(count: number, total: number, random: RandomStream): readonly numb
 	}
 	const sum = weights.reduce((a, b) => a + b, 0);
 	return weights.map((weight) => Math.max(1, Math.round((total * weight) / sum)));
-}
-
-function profileOf({ model, loadSeconds }: BenchExpert, gpuType: string): ReplicaProfile {
-	return {
-		model,
-		gpuType,
-		tensorParallel: 1,
-		engine: { ...AMPLE, asyncScheduling: true, reserveFullIsl: true },
-		step: COST,
-		loadUs: Math.round(loadSeconds * 1e6),
-		stopUs: 0,
-		sleep: { 1: { sleepUs: 1, wakeUs: 1 }, 2: { sleepUs: 1, wakeUs: 1 } },
-		gpuBytesPerGpu: 70e9,
-		sleepingGpuBytesPerGpu: 1e9,
-		sleepingHostBytes: 16e9,
-	};
 }

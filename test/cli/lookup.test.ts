@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { gateNames } from '../../sim/aggregate/index.ts';
 import { ADAPTIVE_SWITCHES, SWITCH_MEANINGS } from '../../solver/adaptive/switches.ts';
 import { schedulerNames } from '../../solver/index.ts';
 import { mosaic } from './support.ts';
@@ -19,7 +20,7 @@ describe('mosaic list', () => {
 			format: 1,
 			schedulers: schedulerNames,
 			switches: ADAPTIVE_SWITCHES.map((name) => ({ name, meaning: SWITCH_MEANINGS[name] })),
-			gates: ['never', 'unanimous', 'majority'],
+			gates: gateNames,
 		});
 		const names = bundled.experiments.map(({ name }: { name: string }) => name);
 		expect(names).toEqual(

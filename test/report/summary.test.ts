@@ -31,7 +31,10 @@ describe('summarize', () => {
 				expert: { startSeconds: 0.00001, endSeconds: 0.00009, seconds: 0.00008 },
 				aggregator: { startSeconds: 0.00009, endSeconds: 0.00016, seconds: 0.00007 },
 			},
-			calls: { expert: 2, aggregator: 1, cancelled: 0, neverStarted: 0, failed: 0, returned: 0 },
+			calls: {
+				...{ expert: 2, aggregator: 1, cancelled: 0, neverStarted: 0, failed: 0, returned: 0 },
+				...{ cut: 0, migrated: 0, parked: 0, audited: 0 },
+			},
 			tokens: { prompt: 300, output: 115, recomputed: 9, cachedPrompt: 48, wasted: 0 },
 			queries: {
 				total: 1,
@@ -90,7 +93,7 @@ describe('summarize', () => {
 			{ ...record.cancelled(1, 'q0/2', 'A', null), type: 'call-failed', reason: 'gone' } as RunRecord,
 			record.finished(2, 'q1/0', 'A#1', 10),
 		]);
-		expect(calls).toEqual({
+		expect(calls).toMatchObject({
 			expert: 1,
 			aggregator: 0,
 			cancelled: 1,
@@ -111,7 +114,7 @@ describe('summarize', () => {
 			record.dispatched(5, 'q0/0', 'A#3'),
 			record.finished(6, 'q0/0', 'A#3', 50),
 		]);
-		expect(calls).toEqual({
+		expect(calls).toMatchObject({
 			expert: 1,
 			aggregator: 0,
 			cancelled: 0,
@@ -120,6 +123,36 @@ describe('summarize', () => {
 			returned: 2,
 		});
 		expect(tokens).toMatchObject({ output: 50, wasted: 13 });
+	});
+
+	it('counts calls that were cut short, went on elsewhere or later, and audits', () => {
+		const dispatched = (call: string, cutTokens?: number): RunRecord => {
+			const plain = record.dispatched(1, call, 'A#1') as RunRecord & { readonly type: 'call-dispatched' };
+			return cutTokens === undefined ? plain : { ...plain, cutTokens };
+		};
+		const finished = (call: string, finishReason: 'stop' | 'length'): RunRecord => {
+			const plain = record.finished(5, call, 'A#1', 9) as RunRecord & { readonly type: 'call-finished' };
+			return { ...plain, finishReason };
+		};
+		const moved = (type: 'call-migrated' | 'call-parked'): RunRecord =>
+			({ ...dispatched('q0/0'), type, from: 'A#1', outputTokens: 3 }) as unknown as RunRecord;
+		const needed = (audit?: true): RunRecord =>
+			({
+				type: 'aggregation-needed',
+				timeUs: 5,
+				query: 'q0',
+				call: 'q0/agg',
+				...(audit && { audit }),
+			}) as RunRecord;
+		const { calls } = summarize([
+			runStarted(),
+			// Cut and met; cut but ended before; at its own limit without a cut.
+			...[dispatched('q0/0', 9), dispatched('q0/1', 20), dispatched('q0/2')],
+			...[moved('call-migrated'), moved('call-migrated'), moved('call-parked')],
+			...[finished('q0/0', 'length'), finished('q0/1', 'stop'), finished('q0/2', 'length')],
+			...[needed(), needed(true)],
+		]);
+		expect(calls).toMatchObject({ expert: 3, cut: 1, migrated: 2, parked: 1, audited: 1 });
 	});
 
 	it('gives an aggregator stage of length zero at the expert end when nothing was aggregated', () => {

@@ -37,6 +37,7 @@ export const FAKE_OPTIONS: PlanOptions = {
 	maxNodes: 1_000_000,
 	timeLimitSeconds: 60,
 	chargedSolveSeconds: 1,
+	chargedRehearsalSecondsPerQuery: 0,
 	sweepShares: [0.25, 0.5, 1],
 	modelOrder: [],
 };
@@ -50,6 +51,7 @@ export function fakeProblem(fake: FakeProblem): Problem {
 	const names = [...byName.keys()];
 	if (fake.aggregator && !byName.has(fake.aggregator.model)) names.push(fake.aggregator.model);
 	return {
+		observed: [],
 		gate: { aggregatedShare: 1, foreseenShare: () => 0, cutTokens: () => Number.POSITIVE_INFINITY },
 		cluster: {
 			gpus: types.map((type, i) => ({

@@ -49,6 +49,7 @@ const PLAN_OPTIONS: PlanOptions = {
 	maxNodes: 1000,
 	timeLimitSeconds: 10,
 	chargedSolveSeconds: 0,
+	chargedRehearsalSecondsPerQuery: 0,
 	sweepShares: [0.5, 1],
 	modelOrder: [],
 };

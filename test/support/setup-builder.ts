@@ -127,6 +127,7 @@ export function smallSetup(small: SmallSetup): Setup {
 			maxNodes: 10_000,
 			timeLimitSeconds: 20,
 			chargedSolveSeconds: 0,
+			chargedRehearsalSecondsPerQuery: 0,
 			sweepShares: [0.25, 0.5, 1],
 			modelOrder: [],
 			...small.planOptions,

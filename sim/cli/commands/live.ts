@@ -49,7 +49,7 @@ function load(args: Arguments, io: Io): LoadedSetup {
 			'E_MISSING_ARGUMENT',
 			'expected mosaic live EXPERIMENT or --resume RUN, got neither',
 		);
-	return loadSetup(
+	const loaded = loadSetup(
 		{
 			experiment: experimentReference(experiment, io.cwd),
 			sets: setsWithAudit(args),
@@ -58,6 +58,17 @@ function load(args: Arguments, io: Io): LoadedSetup {
 			gate: args.text('gate'),
 		},
 		io.clockSeconds,
+	);
+	checkKnown(loaded);
+	return loaded;
+}
+
+/** Nobody can be told beforehand how long a real model will speak. */
+function checkKnown({ setup, scheduler }: LoadedSetup): void {
+	if (!scheduler.knowsLengths || setup.live.lengths === 'simulated') return;
+	throw new UsageError(
+		'E_LENGTHS_UNKNOWN',
+		`scheduler ${scheduler.name} knows every output length beforehand: expected live.lengths simulated, got ${setup.live.lengths}`,
 	);
 }
 

@@ -13,7 +13,7 @@ import { IDLE_CAUSES, type IdleCause } from '../gpu-time.ts';
 import type { RunData } from '../run-data.ts';
 import type { Estimate } from '../student-t.ts';
 import type { Summary } from '../summary.ts';
-import { aboveBound, accuracyChange, planText, range, verdictText } from '../tables.ts';
+import { aboveBound, accuracyChange, givenUpCalls, planText, range, verdictText } from '../tables.ts';
 import { type Column, element, type Markup, tableOf } from './markup.ts';
 
 /** What was run. */
@@ -106,6 +106,8 @@ const RESULT_COLUMNS: readonly Column[] = [
 	{ head: LATENCY_HEAD, number: true },
 	{ head: 'speed-up', number: true },
 	{ head: 'verdict' },
+	{ head: 'aggregated (queries)', number: true },
+	{ head: 'cancelled (calls)', number: true },
 	{ head: 'experts (s)', number: true },
 	{ head: 'aggregator (s)', number: true },
 	{ head: 'GPU time idle (%)', number: true },
@@ -124,6 +126,8 @@ export function results(comparison: Comparison, summaries: readonly Summary[]): 
 			row.latencyP95Seconds === null ? '-' : stacked(row.latencyP95Seconds, 1),
 			row.speedup === null ? '-' : stacked(row.speedup, 2),
 			verdictText(row),
+			row.aggregatedQueries.mean.toFixed(0),
+			givenUpCalls(row).toFixed(0),
 			row.expertSeconds.mean.toFixed(1),
 			row.aggregatorSeconds.mean.toFixed(1),
 			row.idlePercent.mean.toFixed(1),
@@ -154,7 +158,7 @@ export const resultsNote = ({ rows }: Comparison): string =>
 	rows.some(({ knowsLengths }) => knowsLengths) ? `${KNOWS_LENGTHS_NOTE}. ${RESULTS_NOTE}` : RESULTS_NOTE;
 
 const RESULTS_NOTE =
-	'Mean over the seeds, with the 95 % interval below it. Speed-up compares run with run of the same seed and the same draws (geometric mean, Student t on its logarithm) against the baseline; a verdict is given only when its interval leaves out 1. The lower bound is a time that no schedule can beat that settles every query under the same gate and the same limits, whatever it cancels or moves. Accuracy change is against aggregating every query on the same draws.';
+	'Mean over the seeds, with the 95 % interval below it. Speed-up compares run with run of the same seed and the same draws (geometric mean, Student t on its logarithm) against the baseline; a verdict is given only when its interval leaves out 1. The lower bound is a time that no schedule can beat that settles every query under the same gate and the same limits, whatever it cancels or moves. Cancelled are calls that were given up, begun or not. Accuracy change is against aggregating every query on the same draws.';
 
 function meanAccuracy(summaries: readonly Summary[]): string {
 	const known = summaries.flatMap(({ accuracy }) => (accuracy.value === null ? [] : [accuracy.value]));
