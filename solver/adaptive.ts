@@ -11,15 +11,16 @@ import { parseSwitches, type Switches } from './adaptive/switches.ts';
 import { tensorMoves } from './adaptive/tensor.ts';
 import { TUNING, type Tuning } from './adaptive/tuning.ts';
 import type { TrueOutputTokens } from './deps.ts';
+import { expectedBoundSeconds } from './expected-bound.ts';
 import { unprovenEvidence } from './static-plan.ts';
-import { expertWork } from './workers.ts';
+import { checkFits, expertWork } from './workers.ts';
 
 /**
  * Decides as it goes: GPUs take the model that needs them most, calls stay unassigned until a replica has room for them, votes that are certain
  * are settled at once and their open calls cancelled, and aggregations run as soon as they are ready. The plan holds expectations only.
  * @param name `adaptive`, or with switches: `adaptive:all-cuts`, `adaptive:none+early+order`
  * @param trueOutputTokens where they are known beforehand: they then stand in place of expected ones
- * @throws UsageError E_UNKNOWN_SWITCH
+ * @throws UsageError E_UNKNOWN_SWITCH; in planning E_MODEL_FITS_NO_GPU
  */
 export function createAdaptive(
 	name = 'adaptive',
@@ -38,11 +39,13 @@ export function createAdaptive(
 function plan(name: string, problem: Problem, switches: Switches, tuning: Tuning) {
 	const expected = expect(problem, switches, tuning);
 	const work = expertWork(problem);
+	for (const { model } of work) checkFits(problem, model);
+	if (problem.aggregator !== null && work.length > 0) checkFits(problem, problem.aggregator.model);
 	return {
 		scheduler: name,
 		dynamic: true,
 		sessions: [],
-		evidence: unprovenEvidence(0, work.length === 0 ? 'none' : 'heuristic'),
+		evidence: unprovenEvidence(expectedBoundSeconds(problem), work.length === 0 ? 'none' : 'heuristic'),
 		memory: { expected },
 		details: {
 			switches: expected.switches,

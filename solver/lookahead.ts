@@ -24,9 +24,9 @@ export function createLookahead(candidates: readonly Scheduler[] = usualCandidat
 	const carriedOut = (plan: Plan): { readonly candidate: Scheduler; readonly plan: Plan } => {
 		let known = chosen.get(plan);
 		if (known === undefined) {
-			const { candidate: name, inner } = plan.details as unknown as LookaheadDetails;
+			const { candidate: name, inner } = plan.memory as unknown as LookaheadMemory;
 			const candidate = candidates.find((one) => one.name === name) as Scheduler;
-			known = { candidate, plan: { ...plan, scheduler: name, details: inner } };
+			known = { candidate, plan: { ...plan, scheduler: name, memory: inner } };
 			chosen.set(plan, known);
 		}
 		current = known.candidate;
@@ -62,13 +62,11 @@ const usualCandidates = (): readonly Scheduler[] => [
 	withCuts(createGreedy()),
 ];
 
-interface LookaheadDetails {
+interface LookaheadMemory {
 	/** Name of the policy that is carried out. */
 	readonly candidate: string;
-	readonly rehearsals: number;
-	readonly candidates: readonly Trial[];
-	/** Details of its plan. */
-	readonly inner: Plan['details'];
+	/** What that decides by. */
+	readonly inner: NonNullable<Plan['memory']>;
 }
 
 /** How one candidate did. */
@@ -103,13 +101,19 @@ function planOf(choice: Choice): Plan {
 		fallback,
 		reproducible,
 	};
-	const details: LookaheadDetails = {
-		candidate: candidate.name,
-		rehearsals: trials.reduce((sum, { seconds }) => sum + seconds.length, 0),
-		candidates: trials,
-		inner: inner.details,
+	const memory: LookaheadMemory = { candidate: candidate.name, inner: inner.memory ?? {} };
+	return {
+		...inner,
+		scheduler: 'lookahead',
+		evidence,
+		memory: { ...memory },
+		details: {
+			candidate: candidate.name,
+			rehearsals: trials.reduce((sum, { seconds }) => sum + seconds.length, 0),
+			candidates: trials,
+			inner: inner.details,
+		},
 	};
-	return { ...inner, scheduler: 'lookahead', evidence, details: { ...details } };
 }
 
 async function choose(candidates: readonly Scheduler[], problem: Problem): Promise<Choice> {

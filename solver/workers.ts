@@ -62,6 +62,13 @@ export function groupFor(
 	return firstGroup(({ host, type }) => `${host}/${type}`) ?? firstGroup(({ type }) => type);
 }
 
+/** @throws UsageError E_MODEL_FITS_NO_GPU when no group of GPUs can hold `model` */
+export function checkFits(problem: Problem, model: ModelId): void {
+	for (let size = 1; size <= problem.cluster.gpus.length; size *= 2)
+		if (groupFor(problem, model, size) !== undefined) return;
+	throw fitsNowhere(problem, model, 'on any group of GPUs');
+}
+
 /** Load plus generation of one session as the engine model forecasts it, in seconds. 0 calls need no session. */
 export function sessionSeconds(
 	problem: Problem,

@@ -75,7 +75,7 @@ class BudgetGate implements Gate {
 	private readonly classes: ReadonlyMap<ModelId, ModelClass>;
 	private readonly cases = new VoteCases();
 	private readonly budget: Budget;
-	private readonly watch: { current: DriftWatch | null } = { current: null };
+	private watch: DriftWatch | null = null;
 	private known: Spent | null = null;
 
 	constructor(
@@ -215,12 +215,12 @@ class BudgetGate implements Gate {
 	}
 
 	private get hasDrifted(): boolean {
-		return this.watch.current?.hasDrifted ?? false;
+		return this.watch?.hasDrifted ?? false;
 	}
 
 	private get drift(): DriftWatch {
-		this.watch.current ??= new DriftWatch(this.expectedShare(), this.budget.alpha);
-		return this.watch.current;
+		this.watch ??= new DriftWatch(this.expectedShare(), this.budget.alpha);
+		return this.watch;
 	}
 
 	/** Share of skipped past queries on which the aggregator disagreed with the vote: at most that, with the gate's confidence. */

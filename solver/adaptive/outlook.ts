@@ -199,6 +199,7 @@ export class Outlook {
 			(replica) =>
 				replica.state === 'failed' &&
 				replica.model === model &&
+				replica.dispatched.expert + replica.dispatched.aggregator === 0 &&
 				gpus.some((gpu) => replica.gpus.includes(gpu)),
 		);
 		return deaths.length < MOST_DEATHS;
@@ -223,7 +224,7 @@ export class Outlook {
 	}
 }
 
-/** Engines of a model that die on a GPU before it is tried there no more. */
+/** Engines of a model that die on a GPU without having served a call before it is tried there no more. */
 const MOST_DEATHS = 2;
 
 /** The smallest group of GPUs of one host, or else of any, that a model was profiled on together; undefined without one. */

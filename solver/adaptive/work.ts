@@ -32,7 +32,6 @@ export function workOf(outlook: Outlook, model: ModelId): Work {
 	const { view, expected } = outlook;
 	const profile = outlook.anyProfile(model);
 	if (profile === undefined) return NO_WORK;
-	const aggregationUs = outlook.callUs(profile, 'aggregator');
 	const slots = expected.foreseen.length;
 	const needed = 1 - (expected.foreseen[slots - 1] ?? 0);
 	const pendingUs = outlook.queuedUs(profile, needed);

@@ -58,7 +58,7 @@ export function coverWhole(
 		if (branch === null) return { kind: 'kept', workers: program.shape(answer.values), nodes };
 		const { patterns: on, at } = branch;
 		// The last one is looked at first: more of something is closer to a plan.
-		open.push([...branches, { patterns: on, at: Math.floor(at), isMost: false }]);
+		open.push([...branches, { patterns: on, at: Math.floor(at), isMost: true }]);
 		open.push([...branches, { patterns: on, at: Math.ceil(at), isMost: false }]);
 	}
 	return { kind: 'unknown', workers: null, nodes };

@@ -37,7 +37,8 @@ describe('gates', () => {
 
 	it('stays open while an answer is missing, and then answers with the plurality', () => {
 		for (const name of gateNames) {
-			expect(createGate(name).decide(['A', undefined, 'A'], QUERY)).toEqual({
+			const missing = name === 'pair' ? ['A', undefined, 'B'] : ['A', undefined, 'A'];
+			expect(createGate(name).decide(missing, QUERY)).toEqual({
 				verdict: 'open',
 				answer: null,
 			});
@@ -69,6 +70,17 @@ describe('gates', () => {
 						expect(gate.foresee(answers, QUERY)).toBe(expected);
 					}
 		}
+	});
+
+	it('pair accepts when the first two agree, and asks the aggregator when they did not', () => {
+		const { decide, foresee } = createGate('pair');
+		expect(decide(['A', undefined, undefined], QUERY).verdict).toBe('open');
+		expect(decide([undefined, 'A', 'A'], QUERY)).toEqual({ verdict: 'accept', answer: 'A' });
+		expect(decide([null, null, undefined], QUERY).verdict).toBe('open');
+		expect(decide([undefined, 'A', 'B'], QUERY).verdict).toBe('open');
+		expect(decide(['A', 'A', 'B'], QUERY).verdict).toBe('aggregate');
+		expect(decide(['A', 'A', 'A'], QUERY)).toEqual({ verdict: 'accept', answer: 'A' });
+		expect(foresee(['A', 'A', undefined], QUERY)).toBeUndefined();
 	});
 
 	it('refuses an unknown name', () => {

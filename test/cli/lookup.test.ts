@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { gateNames } from '../../sim/aggregate/index.ts';
 import { ADAPTIVE_SWITCHES, SWITCH_MEANINGS } from '../../solver/adaptive/switches.ts';
-import { schedulerNames } from '../../solver/index.ts';
+import { defaultSchedulerNames, schedulerNames } from '../../solver/index.ts';
 import { mosaic } from './support.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -19,6 +19,8 @@ describe('mosaic list', () => {
 		expect(bundled).toMatchObject({
 			format: 1,
 			schedulers: schedulerNames,
+			comparedByDefault: defaultSchedulerNames,
+			knowLengths: ['oracle'],
 			switches: ADAPTIVE_SWITCHES.map((name) => ({ name, meaning: SWITCH_MEANINGS[name] })),
 			gates: gateNames,
 		});
@@ -37,6 +39,7 @@ describe('mosaic list', () => {
 			'  tiny ',
 			'schedulers',
 			'round-robin',
+			'compared when named: lookahead  oracle*  worst',
 			'switches of adaptive',
 			SWITCH_MEANINGS.migrate,
 			'gates',

@@ -152,7 +152,7 @@ describe('the same experiment, seed and version', () => {
 			name: 'tiny',
 			seed: 5,
 			scheduler: 'ilp',
-			gate: 'majority',
+			gate: { name: 'majority' },
 		});
 		const again = await mosaic(['simulate', `${RUN}/experiment.yaml`, '--out', 'again'], { cwd });
 		expect(again.code).toBe(0);

@@ -3,19 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../sim/domain/errors.ts';
 import type { Scheduler } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
-import { solveMip } from '../../solver/ilp/highs-solve.ts';
-import { createIlp } from '../../solver/ilp.ts';
 import { createScheduler, schedulerNames } from '../../solver/index.ts';
 import { badPolicies } from '../support/bad-policy.ts';
+import { policyFor, SLOW_POLICIES } from '../support/policies.ts';
 import { randomSetup, setupShapes } from '../support/random-setup.ts';
 import { type SmallQuery, type SmallSetup, smallSetup } from '../support/setup-builder.ts';
 import { contractBreaches } from './scheduler-contract.ts';
 
 const deps = { clockSeconds: () => 0 };
-
-/** The ILP solves in this thread here: a worker for each of a hundred small problems takes most of the time. */
-const quickly = (name: string): Scheduler =>
-	name === 'ilp' ? createIlp(deps, solveMip) : createScheduler(name, deps);
 
 const answersOf = (answers: string): SmallQuery['calls'] =>
 	[...answers].map((answer, slot) => ({
@@ -57,7 +52,7 @@ const cases: Readonly<Record<string, SmallSetup>> = {
 describe.each(schedulerNames)('%s', (name) => {
 	it.each(Object.keys(cases))('keeps the contract: %s', async (label) => {
 		const setup = smallSetup(cases[label] as SmallSetup);
-		expect(await contractBreaches(() => quickly(name), setup)).toEqual([]);
+		expect(await contractBreaches(() => policyFor(name, setup), setup)).toEqual([]);
 	});
 
 	it('keeps the contract on random workloads', async () => {
@@ -70,7 +65,7 @@ describe.each(schedulerNames)('%s', (name) => {
 				runs++;
 				expect(breaches).toEqual([]);
 			}),
-			{ seed: 20252, numRuns: name === 'ilp' ? 25 : 60 },
+			{ seed: 20252, numRuns: SLOW_POLICIES.has(name) ? 25 : 60 },
 		);
 		expect(runs).toBeGreaterThan(12);
 	});
@@ -79,16 +74,18 @@ describe.each(schedulerNames)('%s', (name) => {
 		const plans = await Promise.all(
 			[1, 2].map(async () => {
 				const plans: unknown[] = [];
-				const scheduler = quickly(name);
+				const setup = smallSetup(mixed);
+				const scheduler = policyFor(name, setup);
 				const recording: Scheduler = {
 					...scheduler,
 					plan: async (problem) => {
-						const { details: _, ...plan } = await scheduler.plan(problem);
+						const made = await scheduler.plan(problem);
+						const { details: _, ...plan } = made;
 						plans.push(plan);
-						return { ...plan, details: {} };
+						return made;
 					},
 				};
-				expect(await contractBreaches(() => recording, smallSetup(mixed))).toEqual([]);
+				expect(await contractBreaches(() => recording, setup)).toEqual([]);
 				return plans;
 			}),
 		);
@@ -99,7 +96,7 @@ describe.each(schedulerNames)('%s', (name) => {
 /** null: the setup asks for what cannot be, such as more models than the seats of its only GPU, and the policy says so. */
 async function breachesUnlessRefused(name: string, setup: Setup): Promise<readonly string[] | null> {
 	try {
-		return await contractBreaches(() => quickly(name), setup);
+		return await contractBreaches(() => policyFor(name, setup), setup);
 	} catch (error) {
 		if (error instanceof UsageError) return null;
 		throw error;

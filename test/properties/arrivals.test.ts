@@ -3,28 +3,21 @@ import { describe, expect, it } from 'vitest';
 import { createGate } from '../../sim/aggregate/index.ts';
 import { UsageError } from '../../sim/domain/errors.ts';
 import type { RunRecord } from '../../sim/domain/run-log.ts';
-import type { Scheduler } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
 import { gpuTimeline } from '../../sim/report/gpu-time.ts';
 import { summarize } from '../../sim/report/summary.ts';
 import { simulate } from '../../sim/run/simulate.ts';
-import { solveMip } from '../../solver/ilp/highs-solve.ts';
-import { createIlp } from '../../solver/ilp.ts';
-import { createScheduler, schedulerNames } from '../../solver/index.ts';
+import { knowsLengths, schedulerNames } from '../../solver/index.ts';
 import { otherwiseHidden } from '../support/hidden.ts';
+import { policyFor, SLOW_POLICIES } from '../support/policies.ts';
 import { randomSetup, type SetupShape, setupShapes } from '../support/random-setup.ts';
 import { lawBreaches } from '../support/run-laws.ts';
-
-const deps = { clockSeconds: () => 0 };
-
-const quickly = (name: string): Scheduler =>
-	name === 'ilp' ? createIlp(deps, solveMip) : createScheduler(name, deps);
 
 /** null: the setup asks for what the policy says cannot be. */
 async function run(setup: Setup, name: string): Promise<readonly RunRecord[] | null> {
 	const records: RunRecord[] = [];
 	try {
-		await simulate(setup, quickly(name), createGate(setup.gate), {
+		await simulate(setup, policyFor(name, setup), createGate(setup.gate), {
 			version: 'test',
 			onRecord: (record) => {
 				records.push(record);
@@ -39,7 +32,7 @@ async function run(setup: Setup, name: string): Promise<readonly RunRecord[] | n
 }
 
 const overTime: fc.Arbitrary<SetupShape> = setupShapes.map((shape) => ({ ...shape, arrivals: true }));
-const numRuns = (name: string): number => (name === 'ilp' ? 25 : 80);
+const numRuns = (name: string): number => (SLOW_POLICIES.has(name) ? 25 : 80);
 
 describe.each(schedulerNames)('%s, with queries that come over time', (name) => {
 	it('settles every query, and its latencies are what a slow count says', async () => {
@@ -72,11 +65,9 @@ describe.each(schedulerNames)('%s, with queries that come over time', (name) => 
 	});
 });
 
-/** Knows every length, and says so. */
-const SEES_ALL: ReadonlySet<string> = new Set(['oracle']);
-
-describe.each(schedulerNames.filter((name) => !SEES_ALL.has(name)))('%s does not see', (name) => {
-	it('queries to come, true lengths and answers until they are revealed', async () => {
+describe.each(schedulerNames)('%s does not see', (name) => {
+	const known = knowsLengths(name) ? 'lengths' : 'nothing';
+	it(`queries to come, ${known === 'lengths' ? '' : 'true lengths '}and answers until they are revealed`, async () => {
 		let differed = 0;
 		await fc.assert(
 			fc.asyncProperty(setupShapes, fc.double({ min: 0, max: 1, noNaN: true }), async (shape, share) => {
@@ -84,7 +75,7 @@ describe.each(schedulerNames.filter((name) => !SEES_ALL.has(name)))('%s does not
 				const records = await run(setup, name);
 				if (records === null) return;
 				const untilUs = Math.floor(share * (records.at(-1)?.timeUs ?? 0));
-				const other = await run(otherwiseHidden(setup, records, untilUs), name);
+				const other = await run(otherwiseHidden(setup, records, untilUs, known), name);
 				const until = (log: readonly RunRecord[] | null) =>
 					log?.filter(({ timeUs }) => timeUs <= untilUs).map(withoutVerdict);
 				expect(until(other)).toEqual(until(records));

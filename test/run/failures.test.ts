@@ -10,6 +10,7 @@ import type { Setup } from '../../sim/domain/setup.ts';
 import type { EngineFailure } from '../../sim/run/pending.ts';
 import { simulate } from '../../sim/run/simulate.ts';
 import { createScheduler, schedulerNames } from '../../solver/index.ts';
+import { policyFor, SLOW_POLICIES } from '../support/policies.ts';
 import { randomSetup, setupShapes, whole } from '../support/random-setup.ts';
 import { lawBreaches } from '../support/run-laws.ts';
 import { type SmallSetup, smallSetup } from '../support/setup-builder.ts';
@@ -233,6 +234,8 @@ const pair = (): Scheduler => ({
 });
 
 describe.each(schedulerNames.filter((name) => name !== 'ilp'))('%s', (name) => {
+	const numRuns = SLOW_POLICIES.has(name) ? 40 : 100;
+
 	it('gets every call done although engines die', async () => {
 		let returned = 0;
 		let restarted = 0;
@@ -245,9 +248,9 @@ describe.each(schedulerNames.filter((name) => name !== 'ilp'))('%s', (name) => {
 					failure(whole(random, 0, 8_000_000), count > 0, whole(random, 0, shape.gpus - 1)),
 				);
 				try {
-					const records = await run(setup, failures, createScheduler(name, deps));
+					const records = await run(setup, failures, policyFor(name, setup));
 					expect(lawBreaches(records, setup)).toEqual([]);
-					expect(records.filter(({ type }) => type === 'call-cancelled')).toEqual([]);
+					expect(cancelledTooEarly(records)).toEqual([]);
 					if (records.some(({ type }) => type === 'call-returned')) returned++;
 					if (
 						records.some(
@@ -262,9 +265,18 @@ describe.each(schedulerNames.filter((name) => name !== 'ilp'))('%s', (name) => {
 					if (!(error instanceof UsageError)) throw error;
 				}
 			}),
-			{ seed: 20255, numRuns: 100 },
+			{ seed: 20255, numRuns },
 		);
-		expect(returned).toBeGreaterThan(5);
-		expect(restarted).toBeGreaterThan(20);
+		expect(returned).toBeGreaterThan(numRuns / 20);
+		expect(restarted).toBeGreaterThan(numRuns / 5);
 	});
 });
+
+/** Calls that were given up while their query still needed an answer. */
+function cancelledTooEarly(records: readonly RunRecord[]): readonly RunRecord[] {
+	const settled = new Set<string>();
+	return records.filter((record) => {
+		if (record.type === 'query-settled') settled.add(record.query);
+		return record.type === 'call-cancelled' && !settled.has(record.query);
+	});
+}

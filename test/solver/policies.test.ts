@@ -3,10 +3,14 @@ import { UsageError } from '../../sim/domain/errors.ts';
 import { hostId, modelId } from '../../sim/domain/ids.ts';
 import type { PlannedSession } from '../../sim/domain/plan.ts';
 import type { Problem } from '../../sim/domain/scheduler.ts';
-import { createScheduler, schedulerNames } from '../../solver/index.ts';
+import { createScheduler, defaultSchedulerNames, knowsLengths, schedulerNames } from '../../solver/index.ts';
 import { type FakeExpert, fakeProblem } from '../support/fake-problem.ts';
 
-const deps = { clockSeconds: () => 0 };
+const deps = { clockSeconds: () => 0, trueOutputTokens: () => 100 };
+
+/** They decide as they go; their plans name no sessions. */
+const DYNAMIC: ReadonlySet<string> = new Set(['adaptive', 'lookahead', 'oracle']);
+const planners = schedulerNames.filter((name) => !DYNAMIC.has(name));
 
 const expert = (
 	name: string,
@@ -33,9 +37,29 @@ const describeSession = ({ gpus, model, calls, phase }: PlannedSession): string 
 const pool = ['Gemma', 'QwenR1', 'Qwen', 'LlamaR1', 'Exaone', 'GLM'].map((name) => expert(name, 10));
 
 describe('createScheduler', () => {
-	it('knows the five policies, in the order of tables', () => {
-		expect(schedulerNames).toEqual(['round-robin', 'data-parallel', 'sequential', 'greedy', 'ilp']);
+	it('knows the policies, in the order of tables', () => {
+		const usual = ['round-robin', 'data-parallel', 'sequential', 'greedy', 'ilp', 'ilp-curves', 'adaptive'];
+		expect(schedulerNames).toEqual([...usual, 'lookahead', 'oracle', 'worst']);
+		expect(defaultSchedulerNames).toEqual(usual);
 		for (const name of schedulerNames) expect(createScheduler(name, deps).name).toBe(name);
+	});
+
+	it('gives switches to those that have some', () => {
+		expect(createScheduler('oracle:all-cuts', deps)).toMatchObject({
+			name: 'oracle:all-cuts',
+			knowsLengths: true,
+			takesCuts: false,
+		});
+		const refused = expect.objectContaining({ code: 'E_UNKNOWN_SWITCH' });
+		for (const name of ['worst:all', 'lookahead:all-cuts', 'oracle:all-luck'])
+			expect(() => createScheduler(name, deps)).toThrow(refused);
+	});
+
+	it('tells the lengths to nobody but the oracle, which needs them', async () => {
+		expect(schedulerNames.filter(knowsLengths)).toEqual(['oracle']);
+		const blind = createScheduler('oracle', { clockSeconds: () => 0 });
+		const problem = fakeProblem({ experts: [expert('a', 1)] });
+		await expect(blind.plan(problem)).rejects.toThrow(expect.objectContaining({ code: 'E_LENGTHS_UNKNOWN' }));
 	});
 
 	it.each(['fifo', 'constructor', ''])("refuses '%s' and names those there are", (name) => {
@@ -60,7 +84,7 @@ describe('every policy', () => {
 		expect(sessions.filter((session) => session.includes(' b '))).toEqual([]);
 	});
 
-	it.each(schedulerNames)(
+	it.each(planners)(
 		'%s ends with the aggregator on the first GPUs, a phase after the experts',
 		async (name) => {
 			const aggregator = { model: modelId('agg'), tensorParallel: 2 };
@@ -72,7 +96,7 @@ describe('every policy', () => {
 		},
 	);
 
-	it.each(schedulerNames)('%s puts a model only where it fits', async (name) => {
+	it.each(planners)('%s puts a model only where it fits', async (name) => {
 		const problem = fakeProblem({
 			gpuTypes: ['small', 'large', 'small'],
 			memory: { small: 40e9, large: 80e9 },
@@ -102,7 +126,7 @@ describe('every policy', () => {
 		);
 	});
 
-	it.each(schedulerNames)('%s says that the aggregator fits nowhere', async (name) => {
+	it.each(planners)('%s says that the aggregator fits nowhere', async (name) => {
 		const aggregator = { model: modelId('agg'), tensorParallel: 4 };
 		const problem = fakeProblem({ experts: [expert('a', 1)], aggregator, gpuTypes: ['A', 'A', 'A'] });
 		await expect(createScheduler(name, deps).plan(problem)).rejects.toThrow(UsageError);

@@ -10,8 +10,14 @@ import { whole } from './random-setup.ts';
  * The setup with everything else that nobody could know of a run at a moment: calls that had not ended are longer and say something else,
  * queries that had not come come at other times and ask others, and every right answer is another.
  * @param records of the run
+ * @param known what may be looked at all the same
  */
-export function otherwiseHidden(setup: Setup, records: readonly RunRecord[], untilUs: number): Setup {
+export function otherwiseHidden(
+	setup: Setup,
+	records: readonly RunRecord[],
+	untilUs: number,
+	known: 'nothing' | 'lengths' = 'nothing',
+): Setup {
 	const ended = new Set<string>(
 		records.flatMap((record) =>
 			record.timeUs <= untilUs &&
@@ -25,8 +31,17 @@ export function otherwiseHidden(setup: Setup, records: readonly RunRecord[], unt
 		...setup,
 		queries: otherQueries(setup, untilUs),
 		truth: {
-			call: (id) => (ended.has(id) ? truth.call(id) : otherCall(setup, id, truth.call(id))),
-			query: (id) => otherQuery(setup, id, truth.query(id), ended.has(`${id}/agg`)),
+			call: (id) => {
+				if (ended.has(id)) return truth.call(id);
+				const { outputTokens } = truth.call(id);
+				const other = otherCall(setup, id, truth.call(id));
+				return known === 'lengths' ? { ...other, outputTokens } : other;
+			},
+			query: (id) => {
+				const { aggregatorOutputTokens } = truth.query(id);
+				const other = otherQuery(setup, id, truth.query(id), ended.has(`${id}/agg`));
+				return known === 'lengths' ? { ...other, aggregatorOutputTokens } : other;
+			},
 		},
 	};
 }

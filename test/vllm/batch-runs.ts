@@ -6,7 +6,7 @@ import { mosaic } from './program.ts';
 import { say, sayStep } from './say.ts';
 
 /** The first is run once more at the end, for the noise. */
-const SCHEDULERS = ['round-robin', 'greedy', 'ilp'];
+const SCHEDULERS = ['round-robin', 'ilp', 'adaptive'];
 
 /** The batch under each scheduler, live and in the simulator. Run folders are left in `runs`. */
 export async function outcomes(python: string, folder: string): Promise<readonly Outcome[]> {

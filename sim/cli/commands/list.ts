@@ -1,5 +1,5 @@
 import { ADAPTIVE_SWITCHES, SWITCH_MEANINGS } from '../../../solver/adaptive/switches.ts';
-import { schedulerNames } from '../../../solver/index.ts';
+import { defaultSchedulerNames, knowsLengths, schedulerNames } from '../../../solver/index.ts';
 import {
 	engineProfileNames,
 	gpuTypeNames,
@@ -8,6 +8,7 @@ import {
 	taskNames,
 } from '../../../traces/index.ts';
 import { gateNames } from '../../aggregate/index.ts';
+import { KNOWS_LENGTHS_NOTE } from '../../report/comparison.ts';
 import type { Arguments } from '../arguments.ts';
 import { columns } from '../columns.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
@@ -20,6 +21,8 @@ export async function listCommand(args: Arguments, io: Io): Promise<ExitCode> {
 	const bundled = {
 		experiments,
 		schedulers: schedulerNames,
+		comparedByDefault: defaultSchedulerNames,
+		knowLengths: schedulerNames.filter(knowsLengths),
 		switches: ADAPTIVE_SWITCHES.map((name) => ({ name, meaning: SWITCH_MEANINGS[name] })),
 		gates: gateNames,
 		models,
@@ -31,9 +34,9 @@ export async function listCommand(args: Arguments, io: Io): Promise<ExitCode> {
 	else {
 		const sections: readonly (readonly [title: string, lines: readonly string[]])[] = [
 			['experiments', columns(experiments.map(({ name, description }) => [name, description]))],
-			['schedulers', [bundled.schedulers.join('  ')]],
+			['schedulers', schedulerLines()],
 			[
-				'switches of adaptive (adaptive:all-NAME is without one, adaptive:none+NAME with one alone)',
+				'switches of adaptive, and of oracle (adaptive:all-NAME is without one, adaptive:none+NAME with one alone)',
 				columns(bundled.switches.map(({ name, meaning }) => [name, meaning])),
 			],
 			['gates', [bundled.gates.join('  ')]],
@@ -47,4 +50,15 @@ export async function listCommand(args: Arguments, io: Io): Promise<ExitCode> {
 		);
 	}
 	return EXIT.done;
+}
+
+/** Those that `compare` takes by itself, then those that it takes when they are named. */
+function schedulerLines(): readonly string[] {
+	const shown = (name: string): string => (knowsLengths(name) ? `${name}*` : name);
+	const onDemand = schedulerNames.filter((name) => !defaultSchedulerNames.includes(name));
+	return [
+		defaultSchedulerNames.map(shown).join('  '),
+		`compared when named: ${onDemand.map(shown).join('  ')}`,
+		KNOWS_LENGTHS_NOTE,
+	];
 }
