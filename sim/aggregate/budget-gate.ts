@@ -92,7 +92,7 @@ class BudgetGate implements Gate {
 		this.classes = new Map(context.models.map(({ id, modelClass }) => [id, modelClass]));
 		this.budget = {
 			loss: options.budgetPoints / 100,
-			alpha: 1 - options.confidence,
+			alpha: 0.5,
 			cuts: options.cuts && context.takesCuts,
 		};
 	}
@@ -181,7 +181,8 @@ class BudgetGate implements Gate {
 				note: `${this.name} alone was not shown to cost less than ${promise} on ${calibration.source}`,
 				queriesNeeded: null,
 			};
-		const needed = neededForFirst === null ? null : inAll(neededForFirst);
+		// That fewer would have done, had the tested ones been like the learned ones, helps nobody.
+		const needed = neededForFirst === null || neededForFirst <= tested ? null : inAll(neededForFirst);
 		const words = needed === null ? '' : `: about ${needed} might do`;
 		return {
 			note: `nothing that saves work was shown to cost less than ${promise} on ${calibration.source}${words}`,
@@ -199,7 +200,7 @@ class BudgetGate implements Gate {
 
 	private wouldStand(answers: readonly Answer[], query: Query): boolean {
 		if (this.own === null) return this.stands(answers, query);
-		return this.own.decide(answers, query).verdict === 'accept';
+		return !this.hasDrifted && this.own.decide(answers, query).verdict === 'accept';
 	}
 
 	private stands(answers: readonly Answer[], query: Query): boolean {

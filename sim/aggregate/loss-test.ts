@@ -46,9 +46,21 @@ export const netLosses: LossTest = ({ lost, even, gained }, budget) => {
 	return Math.min(1, NUISANCE_ALPHA + differenceAtMost(lost - gained, total, up, down));
 };
 
-/** Of the two tests the one that says more about such counts. To be chosen on other queries than those that are tested. */
-export const betterTest = (expected: LossCounts, budget: number): LossTest =>
-	lossesAlone(expected, budget) <= netLosses(expected, budget) ? lossesAlone : netLosses;
+/**
+ * Both tests in one (Bonferroni, unevenly), or the first alone where nothing is expected to differ. To be chosen on other queries than those that are
+ * tested: few of them may show no losses by luck.
+ */
+export const betterTest = ({ lost, gained }: LossCounts): LossTest =>
+	lost + gained === 0
+		? lossesAlone
+		: (counts, budget) =>
+				Math.min(
+					1,
+					lossesAlone(counts, budget) / LOSSES_SHARE,
+					netLosses(counts, budget) / (1 - LOSSES_SHARE),
+				);
+
+const LOSSES_SHARE = 0.25;
 
 /** Chance to be wrong about how many queries differ. */
 const NUISANCE_ALPHA = 0.002;

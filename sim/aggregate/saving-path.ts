@@ -69,13 +69,22 @@ class SavingPath {
 	}
 
 	lay(): readonly Step[] {
-		const path = [this.step];
+		const path = [this.step, ...this.votesAlone()];
 		for (let next = this.nextStep(); next !== null; next = this.nextStep()) {
 			this.step = next;
 			path.push(next);
 			if (this.risk(next.outcome) > FARTHEST * this.budget.loss) break;
 		}
 		return path;
+	}
+
+	/** Votes alone, as many as seem to keep the budget: where they are as good as the aggregator, a test is surer of many than of a few. */
+	private votesAlone(): readonly Step[] {
+		const [skips] = this.ladders;
+		if (skips === undefined) return [];
+		return skips.rungs
+			.map((rung) => this.at(skips.move(this.step.configuration, rung)))
+			.filter(({ outcome }) => this.risk(outcome) <= this.budget.loss);
 	}
 
 	/** The best of the next rungs of all ladders; those that seem to keep the budget come first. */

@@ -7,7 +7,7 @@ import { expertCallId, type ModelId, queryId } from '../domain/ids.ts';
 import type { Forecaster, FutureQueries, Problem } from '../domain/scheduler.ts';
 import type { LengthForecast, Setup } from '../domain/setup.ts';
 import type { CallTruth, QueryTruth, Truth } from '../domain/truth.ts';
-import type { Answer, Query } from '../domain/work.ts';
+import type { Query } from '../domain/work.ts';
 
 /** What may be known of a run before it: everything but its queries, which the problem has as far as they came, and its truth. */
 export type KnownSetup = Omit<Setup, 'queries' | 'truth'>;
@@ -19,8 +19,9 @@ export interface RehearsedWork {
 }
 
 /**
- * Draws one sample of what is left of a problem. Lengths come from the profile's distributions, answers from past queries that asked the same experts,
- * arrivals from the expected rate, all on streams of their own: `calibration/rehearsal/...`.
+ * Draws one sample of what is left of a problem. Answers are those of past queries that asked the same experts; lengths come from the profile's
+ * distributions, each as far up as that of the past query was; arrivals come at the expected rate. All on streams of their own:
+ * `calibration/rehearsal/...`.
  */
 export function drawRehearsal(
 	setup: KnownSetup,
@@ -87,26 +88,29 @@ function drawTruth(
 ): Truth {
 	const { aggregator } = setup;
 	const limits = new Map(setup.models.map(({ id, outputLimitTokens }) => [id, outputLimitTokens]));
-	const past = new PastAnswers(setup.calibration.queries());
+	const past = new Past(setup.calibration.queries());
 	const ofCall = new Map<string, CallTruth>();
 	const ofQuery = new Map<string, QueryTruth>();
 	for (const query of queries) {
 		const { id, task, slots } = query;
-		const said = past.draw(query, answers);
+		const alike = past.draw(query, answers);
 		const readTokens = answerTokens(setup, query);
 		slots.forEach((model, slotIndex) => {
-			const outputTokens = quantileTokens(forecaster.distribution(model, task, 'expert'), lengths());
+			const share = alike === undefined ? lengths() : past.lengthShare(alike, slotIndex, lengths);
+			const outputTokens = quantileTokens(forecaster.distribution(model, task, 'expert'), share);
 			ofCall.set(expertCallId(id, slotIndex), {
 				outputTokens,
 				answerTokens: Math.min(readTokens, outputTokens),
-				answer: said[slotIndex] ?? null,
+				// Where nothing is known of the past, nobody agrees.
+				answer: alike === undefined ? `answer ${slotIndex}` : (alike.answers[slotIndex] ?? null),
 				truncated: outputTokens >= (limits.get(model) ?? Number.POSITIVE_INFINITY),
 			});
 		});
+		const share = alike === undefined ? lengths() : past.aggregatorShare(alike, lengths);
 		const aggregatorOutputTokens =
 			aggregator === null
 				? 1
-				: quantileTokens(forecaster.distribution(aggregator.model, task, 'aggregator'), lengths());
+				: quantileTokens(forecaster.distribution(aggregator.model, task, 'aggregator'), share);
 		// Right or wrong, nobody asks.
 		ofQuery.set(id, { correctAnswer: '', aggregatorOutputTokens, aggregatorAnswer: () => null });
 	}
@@ -128,32 +132,64 @@ function answerTokens(setup: KnownSetup, query: Query): number {
 	return Math.max(0, Math.round((own.meanPromptTokens - without) / query.slots.length));
 }
 
-/** Answers of past queries by what was asked whom. */
-class PastAnswers {
+/** Past queries by what was asked whom. */
+class Past {
 	private readonly byExperts = new Map<string, PastQuery[]>();
 	private readonly byTask = new Map<string, PastQuery[]>();
+	/** Output tokens of each expert on each task, and of the aggregator on each task; rising. */
+	private readonly lengths = new Map<string, number[]>();
 
 	constructor(past: readonly PastQuery[]) {
 		for (const query of past) {
 			push(this.byExperts, expertsKey(query), query);
 			push(this.byTask, `${query.task}/${query.slots.length}`, query);
+			query.slots.forEach((model, slotIndex) => {
+				push(this.lengths, `${query.task}/${model}`, query.outputTokens[slotIndex] ?? 0);
+			});
+			if (query.aggregator !== null) push(this.lengths, query.task, query.aggregator.outputTokens);
 		}
+		for (const list of this.lengths.values()) list.sort((a, b) => a - b);
 	}
 
-	/** Of a query that asked the same experts; else of one of the same task. Where none is known, nobody agrees. */
-	draw(query: Query, random: RandomStream): readonly Answer[] {
-		const u = random();
+	/** One that asked the same experts; else one of the same task, if there is any. */
+	draw(query: Query, random: RandomStream): PastQuery | undefined {
+		const share = random();
 		const alike =
 			this.byExperts.get(expertsKey(query)) ?? this.byTask.get(`${query.task}/${query.slots.length}`) ?? [];
-		const drawn = alike[Math.floor(u * alike.length)];
-		return drawn?.answers ?? query.slots.map((_, slotIndex) => `answer ${slotIndex}`);
+		return alike[Math.floor(share * alike.length)];
 	}
+
+	/** Where an output stands among all past ones of its model, 0 to 1: hard questions are long for all, and an output without end has no answer. */
+	lengthShare({ task, slots, outputTokens }: PastQuery, slotIndex: number, random: RandomStream): number {
+		return this.shareOf(`${task}/${slots[slotIndex]}`, outputTokens[slotIndex] ?? 0, random);
+	}
+
+	aggregatorShare({ task, aggregator }: PastQuery, random: RandomStream): number {
+		return aggregator === null ? random() : this.shareOf(task, aggregator.outputTokens, random);
+	}
+
+	private shareOf(key: string, tokens: number, random: RandomStream): number {
+		const sorted = this.lengths.get(key) ?? [];
+		const below = countBelow(sorted, tokens);
+		return (below + random() * (countBelow(sorted, tokens + 1) - below)) / Math.max(1, sorted.length);
+	}
+}
+
+function countBelow(sorted: readonly number[], value: number): number {
+	let low = 0;
+	let high = sorted.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if ((sorted[middle] ?? 0) < value) low = middle + 1;
+		else high = middle;
+	}
+	return low;
 }
 
 const expertsKey = ({ task, slots }: Pick<Query, 'task' | 'slots'>): string => `${task}/${slots.join('/')}`;
 
-function push(map: Map<string, PastQuery[]>, key: string, query: PastQuery): void {
+function push<T>(map: Map<string, T[]>, key: string, item: T): void {
 	const list = map.get(key);
-	if (list === undefined) map.set(key, [query]);
-	else list.push(query);
+	if (list === undefined) map.set(key, [item]);
+	else list.push(item);
 }

@@ -11,6 +11,8 @@ export interface SearchLimits {
 	/** The search ends when the busiest worker is done by then. */
 	readonly enoughSeconds: number;
 	readonly moves: number;
+	/** Of its random numbers. */
+	readonly seed: number;
 }
 
 /** Part of the best makespan by which the next one has to be shorter. */
@@ -18,7 +20,6 @@ const STEP = 0.0005;
 /** Temperatures, as parts of the deadline, at the first and the last move. */
 const HOT = 0.01;
 const COLD = 0.0003;
-const SEED = 20_260;
 
 /**
  * Simulated annealing on the shares themselves: moves calls between workers, whole sessions or as many as level two of them, and swaps
@@ -30,10 +31,10 @@ export function searchShares(
 	instance: CurveInstance,
 	types: WorkerTypes,
 	start: Shares,
-	{ enoughSeconds, moves }: SearchLimits,
+	{ enoughSeconds, moves, seed }: SearchLimits,
 ): { readonly shares: Shares; readonly seconds: number; readonly moves: number } {
 	const state = new SearchState(instance, types, start);
-	const random = createRandom(SEED);
+	const random = createRandom(seed);
 	let best = start;
 	let bestSeconds = state.makespan();
 	let deadline = Math.max(enoughSeconds, bestSeconds * (1 - STEP));

@@ -46,8 +46,8 @@ const BISECTION_OF_GAP = 1 / 10;
 /** Starts are the last so many of the bisection, and deadlines a little later than the bound, which leave rounding some room. */
 const BISECTION_STARTS = 2;
 const LATER = [1.02, 1.01, 1.005] as const;
-/** Moves from each start: first few, then, if that was not enough, many. */
-const MOVES = [30_000, 250_000] as const;
+/** Moves from each start, by round: few are often enough. */
+const MOVES = [30_000, 250_000, 250_000] as const;
 /** Up to so many patterns whole workers are found here, which takes less time than the solver's thread takes to start. */
 const FEW_PATTERNS = 250;
 /** Nodes of one program that asks whether whole workers keep a deadline. */
@@ -68,9 +68,10 @@ export async function searchPlacement(
 ): Promise<SearchResult> {
 	const search = new Search(instance, types, greedy, solve, budget);
 	await search.raiseBound();
-	search.shorten(MOVES[0]);
-	if (search.patternCount <= FEW_PATTERNS) await search.closeGap();
-	search.shorten(MOVES[1]);
+	for (const [round, moves] of MOVES.entries()) {
+		search.shorten(moves, round);
+		if (search.patternCount <= FEW_PATTERNS) await search.closeGap();
+	}
 	await search.closeGap();
 	return search.result();
 }
@@ -109,7 +110,7 @@ class Search {
 		this.budget = budget;
 		this.startedSeconds = budget.clockSeconds();
 		this.best = greedy;
-		this.seconds = searchShares(instance, types, greedy, { enoughSeconds: 0, moves: 0 }).seconds;
+		this.seconds = searchShares(instance, types, greedy, { enoughSeconds: 0, moves: 0, seed: 0 }).seconds;
 		this.boundSeconds = Math.min(this.seconds, quickBoundSeconds(instance));
 	}
 
@@ -138,10 +139,10 @@ class Search {
 	}
 
 	/** Local search from the best plan and from all starts. */
-	shorten(moves: number): void {
+	shorten(moves: number, round: number): void {
 		for (const start of [this.best, ...this.starts]) {
 			if (this.isOver()) return;
-			this.improve(start, moves);
+			this.improve(start, moves, round);
 		}
 	}
 
@@ -157,7 +158,7 @@ class Search {
 		}
 	}
 
-	private improve(start: Shares, moves: number): void {
+	private improve(start: Shares, moves: number, seed: number): void {
 		const enoughSeconds = this.boundSeconds / (1 - 0.9 * this.budget.relativeGap);
 		const {
 			shares,
@@ -166,6 +167,7 @@ class Search {
 		} = searchShares(this.instance, this.types, start, {
 			enoughSeconds,
 			moves,
+			seed,
 		});
 		this.counts.moves += made;
 		if (seconds >= this.seconds) return;
@@ -211,7 +213,7 @@ class Search {
 		const start = this.rounded(patterns, workers);
 		if (start === null) return false;
 		const before = this.seconds;
-		this.improve(start, MOVES[0]);
+		this.improve(start, MOVES[0], 0);
 		return this.seconds < before;
 	}
 

@@ -5,8 +5,7 @@ import { hashShare } from '../../sim/aggregate/hash-share.ts';
 import { randomStream } from '../../sim/core/random.ts';
 import { queryId } from '../../sim/domain/ids.ts';
 import type { Query } from '../../sim/domain/work.ts';
-import { AGGREGATOR } from '../support/past-run.ts';
-import { contextOn, drawPast, experts } from '../support/past-world.ts';
+import { AGGREGATOR, contextOn, drawPast, experts } from '../support/past-world.ts';
 
 const slots = experts.map(({ id }) => id);
 const query = (id: string): Query => ({

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { createGate } from '../../sim/aggregate/gates.ts';
 import { queryId } from '../../sim/domain/ids.ts';
 import type { Answer, Gate, Query } from '../../sim/domain/work.ts';
-import { AGGREGATOR, sumPast } from '../support/past-run.ts';
-import { contextOn, drawPast, experts, type PastWorld } from '../support/past-world.ts';
+import { sumPast } from '../support/past-run.ts';
+import { AGGREGATOR, contextOn, drawPast, experts, type PastWorld } from '../support/past-world.ts';
 
 /** Votes of all are safe, split ones are not; long thoughts are mostly wrong. */
 const WORLD: PastWorld = {

@@ -42,7 +42,8 @@ export function planCase(size: PlanSize, seed: number, options: Partial<PlanOpti
 
 const OPTIONS: Partial<PlanOptions> = {
 	maxModelsPerWorker: 2,
-	replicationCap: 'paper-pin',
+	// Equation 8; pinned, as in the paper's plans for 4 workers, an expert of 30,000 calls would stay on one worker of 64.
+	replicationCap: 'formula',
 	relativeGap: 0.01,
 	maxNodes: 20_000,
 	timeLimitSeconds: 5,

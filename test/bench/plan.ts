@@ -22,6 +22,8 @@ export const planScenarios = {
 
 interface Outcome {
 	readonly seconds: number;
+	/** Of all threads: what it takes while nothing else runs. */
+	readonly cpuSeconds: number;
 	readonly gap: number | null;
 	readonly status: string;
 	/** By the yardstick: the busiest GPU's sessions, each its load and what the forecaster says of just that many calls. */
@@ -60,10 +62,14 @@ async function planAll(
 		const { relativeGap, timeLimitSeconds } = options as PlanOptions;
 		const problem = planCase(size, seed, { relativeGap, timeLimitSeconds });
 		const scheduler = createScheduler(planner, { clockSeconds: () => performance.now() / 1000 });
+		const cpu = process.cpuUsage();
 		const startMs = performance.now();
 		const plan = await scheduler.plan(problem);
+		const seconds = (performance.now() - startMs) / 1000;
+		const { user, system } = process.cpuUsage(cpu);
 		outcomes[planner] = {
-			seconds: (performance.now() - startMs) / 1000,
+			seconds,
+			cpuSeconds: (user + system) / 1e6,
 			gap: plan.evidence.gap,
 			status: plan.evidence.status,
 			makespanSeconds: yardstickSeconds(problem, plan),
@@ -100,6 +106,7 @@ function showSize(target: (typeof TARGETS)[number], outcomes: readonly Record<Pl
 	for (const planner of PLANNERS) {
 		const own = outcomes.map((outcome) => outcome[planner]);
 		const seconds = own.map((outcome) => outcome.seconds);
+		const cpu = own.map((outcome) => outcome.cpuSeconds);
 		const gaps = own.flatMap(({ gap }) => (gap === null ? [] : [gap]));
 		const within = own.filter(
 			({ gap, ...outcome }) => (gap ?? 1) <= relativeGap && outcome.seconds <= timeLimitSeconds,
@@ -112,7 +119,7 @@ function showSize(target: (typeof TARGETS)[number], outcomes: readonly Record<Pl
 			(outcome) => outcome[planner].makespanSeconds / outcome.greedy.makespanSeconds,
 		);
 		say(
-			`  ${planner}: median ${median(seconds).toFixed(2)} s, worst ${Math.max(...seconds).toFixed(2)} s; ${proof}; plan ${median(ratios).toFixed(3)} times greedy's`,
+			`  ${planner}: median ${median(seconds).toFixed(2)} s, worst ${Math.max(...seconds).toFixed(2)} s (CPU ${median(cpu).toFixed(2)}, ${Math.max(...cpu).toFixed(2)}); ${proof}; plan ${median(ratios).toFixed(3)} times greedy's`,
 		);
 	}
 	const times = outcomes.map((outcome) => outcome['ilp-curves'].seconds / outcome.ilp.seconds);

@@ -26,7 +26,7 @@ describe('oracle on the command line', () => {
 		const { code, stdout, stderr } = await mosaic(words, { cwd });
 		expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
 		expect(stderr).toBe(
-			'scheduler oracle knows every output length beforehand: expected live.lengths simulated, got real\n',
+			'mosaic: scheduler oracle knows every output length beforehand: expected live.lengths simulated, got real\n',
 		);
 	});
 });

@@ -68,6 +68,38 @@ describe('a sample of the work', () => {
 		expect(new Set(first).size).toBe(2);
 	});
 
+	it('draws a length where the past query had its own, so that what goes together stays together', () => {
+		const past = tiny.calibration.queries();
+		const tokensOf = (model: string): readonly number[] =>
+			past.flatMap(({ slots, outputTokens }) =>
+				slots.flatMap((slot, index) => ((slot as string) === model ? [outputTokens[index] ?? 0] : [])),
+			);
+		const middle = new Map(
+			tiny.models.map(({ id }) => [
+				id as string,
+				tokensOf(id).toSorted((a, b) => a - b)[tokensOf(id).length >> 1],
+			]),
+		);
+		const marked = past.map((query) => ({
+			...query,
+			answers: query.slots.map((model, slot) =>
+				(query.outputTokens[slot] ?? 0) < (middle.get(model) ?? 0) ? 'short' : 'long',
+			),
+		}));
+		const { queries, truth } = draw({ ...tiny, calibration: { source: 'marked', queries: () => marked } });
+		for (const { id } of tiny.models) {
+			const drawn = queries.flatMap((query) =>
+				query.slots.flatMap((model, slot) =>
+					model === id ? [truth.call(expertCallId(query.id, slot))] : [],
+				),
+			);
+			const tokens = (which: string): readonly number[] =>
+				drawn.filter(({ answer }) => answer === which).map(({ outputTokens }) => outputTokens);
+			expect(Math.min(tokens('short').length, tokens('long').length)).toBeGreaterThan(0);
+			expect(Math.max(...tokens('short'))).toBeLessThanOrEqual(Math.min(...tokens('long')));
+		}
+	});
+
 	it('has the queries to come, as many and as often as expected', () => {
 		const queries = Array.from({ length: 400 }, (_, index) => ({
 			calls: [{ model: index % 4 === 0 ? 'a' : 'b', outputTokens: 5 }],

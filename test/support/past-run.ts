@@ -1,8 +1,9 @@
 import { expect } from 'vitest';
 import type { PastQuery } from '../../sim/domain/calibration.ts';
 import { present } from '../../sim/domain/errors.ts';
-import { type ModelId, modelId, queryId } from '../../sim/domain/ids.ts';
+import { type ModelId, queryId } from '../../sim/domain/ids.ts';
 import type { Answer, Gate, Query } from '../../sim/domain/work.ts';
+import { AGGREGATOR } from './past-world.ts';
 
 export interface PastEnd {
 	readonly byVote: boolean;
@@ -50,8 +51,6 @@ export function runPast(gate: Gate, past: PastQuery, options: PastRunOptions = {
 	const answer = isCut ? gate.answerWhenCut(told, query) : reply.answer(told);
 	return { byVote: false, right: answer === correctAnswer, allRight };
 }
-
-export const AGGREGATOR = modelId('aggregator');
 
 export interface PastSums {
 	/** Mean of what was lost, gains counted as negative, in points, and its standard error. */

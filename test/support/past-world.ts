@@ -3,7 +3,6 @@ import { type RandomStream, randomStream } from '../../sim/core/random.ts';
 import type { GateOptions, PastQuery } from '../../sim/domain/calibration.ts';
 import { modelId } from '../../sim/domain/ids.ts';
 import type { Answer } from '../../sim/domain/work.ts';
-import { AGGREGATOR } from './past-run.ts';
 
 /** How the answers of a made-up past come about. */
 export interface PastWorld {
@@ -14,6 +13,8 @@ export interface PastWorld {
 	/** Chance that a right reasoning call was one of the long ones, beyond 8000 tokens. */
 	readonly longRight: number;
 }
+
+export const AGGREGATOR = modelId('aggregator');
 
 export const experts = ['thinker', 'quick', 'brief'].map((id) => ({
 	id: modelId(id),
@@ -59,7 +60,7 @@ function drawQuery(world: PastWorld, random: RandomStream): PastQuery {
 		correctAnswer,
 		aggregator: {
 			promptTokens: 1000,
-			outputTokens: Math.round(300 + 10_000 * random() ** 4),
+			outputTokens: Math.round(300 + 10_000 * random() ** 8),
 			// Without the thinker it changes nothing.
 			answer: (given) => (given[0] === null ? 'A' : reply),
 		},
@@ -80,7 +81,7 @@ export function contextOn(
 		models: experts,
 		aggregator: AGGREGATOR,
 		work: (_, role) => ({
-			perTokenUs: role === 'aggregator' ? 400 : 200,
+			perTokenUs: role === 'aggregator' ? 800 : 200,
 			perContextTokenUs: 0.05,
 			perPromptTokenUs: 50,
 		}),

@@ -66,7 +66,7 @@ describe('each idea of the adaptive policy', () => {
 	});
 
 	it('starts no call that the vote may not need, unless there is time to lose', async () => {
-		const sets = ['workload.keepQueries=500'];
+		const sets = ['workload.keepQueries=600', 'cluster.gpuCount=1', 'aggregator.tensorParallel=1'];
 		const held = await run('adaptive', sets, 'majority', 'mmlu-pro');
 		const hasty = await run('adaptive:all-hold', sets, 'majority', 'mmlu-pro');
 		expect(held.neverStarted).toBeGreaterThan(2 * hasty.neverStarted);

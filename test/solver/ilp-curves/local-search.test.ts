@@ -41,7 +41,7 @@ const makespan = (shares: Shares): number =>
 	);
 
 describe('searchShares', () => {
-	const found = searchShares(instance, types, start, { enoughSeconds: 0, moves: 20_000 });
+	const found = searchShares(instance, types, start, { enoughSeconds: 0, moves: 20_000, seed: 1 });
 
 	it('shortens a bad plan a lot, and says how long it is', () => {
 		expect(found.seconds).toBeLessThan(0.5 * makespan(start));
@@ -59,17 +59,21 @@ describe('searchShares', () => {
 	});
 
 	it('comes out the same each time', () => {
-		expect(searchShares(instance, types, start, { enoughSeconds: 0, moves: 20_000 })).toEqual(found);
+		expect(searchShares(instance, types, start, { enoughSeconds: 0, moves: 20_000, seed: 1 })).toEqual(found);
 	});
 
 	it('stops when that is enough', () => {
 		const enoughSeconds = 0.8 * makespan(start);
-		const { seconds, moves } = searchShares(instance, types, start, { enoughSeconds, moves: 20_000 });
+		const { seconds, moves } = searchShares(instance, types, start, {
+			enoughSeconds,
+			moves: 20_000,
+			seed: 1,
+		});
 		expect(seconds).toBeLessThanOrEqual(enoughSeconds);
 		expect(moves).toBeLessThan(20_000);
 	});
 
 	it('gives the start back when it may not move', () => {
-		expect(searchShares(instance, types, start, { enoughSeconds: 0, moves: 0 }).shares).toBe(start);
+		expect(searchShares(instance, types, start, { enoughSeconds: 0, moves: 0, seed: 1 }).shares).toBe(start);
 	});
 });
