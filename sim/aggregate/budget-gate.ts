@@ -92,7 +92,7 @@ class BudgetGate implements Gate {
 		this.classes = new Map(context.models.map(({ id, modelClass }) => [id, modelClass]));
 		this.budget = {
 			loss: options.budgetPoints / 100,
-			alpha: 0.5,
+			alpha: 1 - options.confidence,
 			cuts: options.cuts && context.takesCuts,
 		};
 	}

@@ -44,7 +44,8 @@ export function workOf(outlook: Outlook, model: ModelId): Work {
 		variableUs += load.variableUs;
 	}
 	return {
-		pendingSeconds: pendingUs / 1e6,
+		// A replica without calls that may start would only go again.
+		pendingSeconds: outlook.queuedUs(profile, 0) / 1e6,
 		seconds: (pendingUs + openUs) / 1e6,
 		longestTokens: longestTokens(outlook, model, serving),
 		fixedUs: profile.step.hostUs + profile.step.baseUs,
