@@ -50,7 +50,7 @@ export const TUNING: Tuning = {
 	vacateSeconds: 180,
 	makeRoom: 0.7,
 	smallSeconds: 8,
-	urgency: 2,
+	urgency: 1,
 	parkCalls: 0.1,
 	parkLoad: 0.15,
 	parkSlack: 1,
