@@ -29,7 +29,7 @@ export const NO_WORK: Work = {
 };
 
 export function workOf(outlook: Outlook, model: ModelId): Work {
-	const { view, expected } = outlook;
+	const { expected } = outlook;
 	const profile = outlook.anyProfile(model);
 	if (profile === undefined) return NO_WORK;
 	const slots = expected.foreseen.length;
