@@ -11,7 +11,7 @@ import type { Shares, WorkerTypes } from './ilp-curves/local-search.ts';
 import { fewestSessions, quickBoundSeconds } from './ilp-curves/quick-bound.ts';
 import { type SearchResult, searchPlacement } from './ilp-curves/search.ts';
 import { runPlan } from './run-plan.ts';
-import { aggregatorGpus, heuristicPlan, withAggregatorStage } from './static-plan.ts';
+import { aggregatorGpus, heuristicPlan, openEnded, withAggregatorStage } from './static-plan.ts';
 
 /**
  * The paper's placement on real costs, and on more than a few GPUs: a session takes its load and what the engine model says of a session of
@@ -65,6 +65,7 @@ async function planByCurves(
 		const plan: Plan = {
 			scheduler: 'ilp-curves',
 			sessions: withAggregatorStage(problem, sessionsOf(problem, instance, types, result.shares)),
+			...openEnded(problem),
 			evidence: {
 				objectiveSeconds: result.seconds,
 				boundSeconds: result.boundSeconds,
