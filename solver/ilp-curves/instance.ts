@@ -1,5 +1,5 @@
 import { present } from '../../sim/domain/errors.ts';
-import type { GpuId, ModelId } from '../../sim/domain/ids.ts';
+import type { ModelId } from '../../sim/domain/ids.ts';
 import type { Gpu } from '../../sim/domain/model.ts';
 import type { Problem } from '../../sim/domain/scheduler.ts';
 import { requireSeats } from '../ilp/instance.ts';
@@ -27,14 +27,6 @@ export interface CurveExpert {
 	readonly calls: number;
 	/** Per worker type; null where the model does not fit. All reach to `calls`. */
 	readonly curves: readonly (Curve | null)[];
-}
-
-/** Sessions of one worker, in the order of the instance's experts. */
-export interface WorkerPlan {
-	readonly gpu: GpuId;
-	/** Index into `types`. */
-	readonly type: number;
-	readonly sessions: readonly { readonly expert: number; readonly calls: number }[];
 }
 
 /**

@@ -20,16 +20,17 @@ export interface PatternMember {
  * All patterns within a deadline that no other pattern makes superfluous. With curves replaced by their pieces, some workers of one
  * pattern serve x calls of its members within the deadline just when x lies below an average of corners, times the workers: pieces are
  * convex, so equal parts are as good as any.
- * @returns null when there are more than `most`
+ * @returns null when they have more than `mostCorners` corners
  */
 export function patternsWithin(
 	instance: CurveInstance,
 	deadlineSeconds: number,
 	toleranceSeconds: number,
-	most: number,
+	mostCorners: number,
 ): readonly Pattern[] | null {
 	const { experts, types, maxModelsPerWorker } = instance;
 	const patterns: Pattern[] = [];
+	let cornerCount = 0;
 	for (let type = 0; type < types.length; type++) {
 		const pieces = experts.map(({ curves }) => {
 			const curve = curves[type] ?? null;
@@ -48,7 +49,8 @@ export function patternsWithin(
 					const isWholeBox = corners.length === 1 && isTop(members, corners[0] ?? []);
 					// A pattern that reaches the end of a piece with time to spare is a corner of the one with the next piece.
 					if (!(isWholeBox && isWider)) patterns.push({ type, members: [...members], corners });
-					if (patterns.length > most) return false;
+					cornerCount += corners.length;
+					if (cornerCount > mostCorners) return false;
 					if (members.length < maxModelsPerWorker && !extend(expert + 1, left, isWider)) return false;
 					members.pop();
 				}

@@ -36,8 +36,8 @@ export interface SearchCounts {
 	moves: number;
 }
 
-/** More patterns than this take the solver longer than they are worth: the bound is then that of shared workers. */
-const MOST_PATTERNS = 2_500;
+/** Patterns with more corners than this take longer than they are worth: the bound is then that of shared workers. */
+const MOST_CORNERS = 8_000;
 /** Pieces of curves are this part of a deadline below them, and up to `WIDEST_TOLERANCE` where that leaves too many patterns. */
 const TOLERANCE_OF_GAP = 1 / 8;
 const WIDEST_TOLERANCE = 2e-3;
@@ -87,6 +87,8 @@ class Search {
 	private boundSeconds: number;
 	/** Rounded solutions at deadlines near the bound. */
 	private readonly starts: Shares[] = [];
+	/** Of the pieces; null when there are too many patterns at any. */
+	private patternTolerance: number | null;
 	private reproducible = true;
 	private isBroken = false;
 	private readonly counts: SearchCounts = {
@@ -109,6 +111,7 @@ class Search {
 		this.solve = solve;
 		this.budget = budget;
 		this.startedSeconds = budget.clockSeconds();
+		this.patternTolerance = this.tolerance();
 		this.best = greedy;
 		this.seconds = searchShares(instance, types, greedy, { enoughSeconds: 0, moves: 0, seed: 0 }).seconds;
 		this.boundSeconds = Math.min(this.seconds, quickBoundSeconds(instance));
@@ -235,16 +238,17 @@ class Search {
 	}
 
 	private patterns(deadline: number): readonly Pattern[] | null {
-		let tolerance = this.tolerance();
-		for (;;) {
-			const patterns = patternsWithin(this.instance, deadline, deadline * tolerance, MOST_PATTERNS);
+		while (this.patternTolerance !== null) {
+			const tolerance = this.patternTolerance;
+			const patterns = patternsWithin(this.instance, deadline, deadline * tolerance, MOST_CORNERS);
 			if (patterns !== null) {
 				this.counts.patterns = Math.max(this.counts.patterns, patterns.length);
 				return patterns;
 			}
-			if (tolerance >= WIDEST_TOLERANCE) return null;
-			tolerance = Math.min(WIDEST_TOLERANCE, 2 * tolerance);
+			// What was too much once is not tried again.
+			this.patternTolerance = tolerance < WIDEST_TOLERANCE ? Math.min(WIDEST_TOLERANCE, 2 * tolerance) : null;
 		}
+		return null;
 	}
 
 	private tolerance(): number {

@@ -81,12 +81,9 @@ function solveOn(highs: Awaited<ReturnType<typeof loadHighs>>, request: MipReque
 			[modelStatus.timeLimit]: 'time',
 			[modelStatus.infeasible]: 'infeasible',
 		}[status as number] as MipResult['stoppedBy'] | undefined;
-		const solution = hasPoint && stoppedBy !== undefined ? model.getSolution() : null;
-		const isLinear = !mip.integrality.includes(1);
 		return {
 			stoppedBy: stoppedBy ?? 'failed',
-			values: solution?.colValue ?? null,
-			...(isLinear && solution !== null && { rowDuals: solution.rowDual }),
+			values: hasPoint && stoppedBy !== undefined ? model.getSolution().colValue : null,
 			bound: Number.isFinite(bound) ? bound : null,
 			nodes: Math.max(0, Number(model.info.get('mip_node_count'))),
 			message: `model status ${status}`,

@@ -27,8 +27,6 @@ export interface MipResult {
 	readonly values: Float64Array | null;
 	/** Proven lower bound on the objective; null when there is none. */
 	readonly bound: number | null;
-	/** Of a program without integer columns that was solved: change of the objective per unit of each row's limit; else absent. */
-	readonly rowDuals?: Float64Array;
 	/** Branch-and-bound nodes. */
 	readonly nodes: number;
 	readonly message: string;

@@ -113,7 +113,7 @@ describe('what ilp-curves says when it cannot do all', () => {
 	it('lives without the solver', async () => {
 		const broken = { solve: async () => failedSolve('out of memory'), close: async () => undefined };
 		const size = { workers: 4, experts: 16, mixed: false };
-		const problem = planCase(size, 0, { maxModelsPerWorker: 6 });
+		const problem = planCase(size, 0, { maxModelsPerWorker: 6, relativeGap: 1e-4 });
 		const { evidence } = await createIlpCurves({ clockSeconds }, () => broken).plan(problem);
 		expect(evidence.status).not.toBe('optimal');
 		expect(evidence.reproducible).toBe(false);
@@ -122,10 +122,13 @@ describe('what ilp-curves says when it cannot do all', () => {
 
 	it('closes the solver thread, also when K is too small', async () => {
 		let closed = 0;
-		const counting = (): SolverThread => ({ ...here(), close: async () => void closed++ });
+		const counting = (): SolverThread => ({
+			solve: async () => failedSolve('out of memory'),
+			close: async () => void closed++,
+		});
 		const problem = planCase({ workers: 4, experts: 16, mixed: false }, 0, {
 			maxModelsPerWorker: 6,
-			relativeGap: 0.3,
+			relativeGap: 1e-4,
 		});
 		await createIlpCurves({ clockSeconds }, counting).plan(problem);
 		expect(closed).toBe(1);
