@@ -1,4 +1,4 @@
-import type { ReplicaId } from '../sim/domain/ids.ts';
+import type { QueryId, ReplicaId } from '../sim/domain/ids.ts';
 import type { Action, Problem, Scheduler, View } from '../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../sim/domain/units.ts';
 import { moves } from './adaptive/balance.ts';
@@ -70,8 +70,7 @@ function decide(view: View, trueOutputTokens: TrueOutputTokens | null): readonly
 		...moves(outlook, given),
 		...placements(outlook, given),
 	];
-	const due = switches.replan && isReplanDue(outlook);
-	if (due) actions.push({ type: 'replan' });
+	if (switches.replan && isReplanDue(outlook)) actions.push({ type: 'replan' });
 	return actions.length > 0 ? actions : lastResort(outlook);
 }
 
@@ -84,18 +83,18 @@ function isReplanDue({ view, expected }: Outlook): boolean {
 /** Accepts votes that stand, or will stand whatever comes: then the calls that are still open are given up. */
 function settlements(outlook: Outlook): readonly Action[] {
 	const { view, expected } = outlook;
-	const actions: Action[] = view.acceptable.map((query) => ({
-		type: 'settle',
-		query,
-	}));
+	const actions: Action[] = view.acceptable.map((query) => ({ type: 'settle', query }));
 	if (!expected.switches.early) return actions;
-	for (const query of [...view.acceptable, ...view.foreseen]) {
-		if (!view.acceptable.includes(query)) actions.push({ type: 'settle', query });
-		for (const { call, state } of view.query(query).slots) {
-			if (state !== 'pending' && state !== 'dispatched') continue;
-			outlook.take(call);
-			actions.push({ type: 'cancel', call });
-		}
-	}
+	for (const query of view.acceptable) actions.push(...giveUp(outlook, query));
+	for (const query of view.foreseen) actions.push({ type: 'settle', query }, ...giveUp(outlook, query));
 	return actions;
+}
+
+/** Cancels what is open of a query that needs no further answer. */
+function giveUp(outlook: Outlook, query: QueryId): readonly Action[] {
+	const open = outlook.view
+		.query(query)
+		.slots.filter(({ state }) => state === 'pending' || state === 'dispatched');
+	for (const { call } of open) outlook.take(call);
+	return open.map(({ call }) => ({ type: 'cancel', call }));
 }

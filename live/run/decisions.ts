@@ -1,8 +1,8 @@
 import type { CallRecord } from '../../sim/core/cluster-state.ts';
 import { Controller, type Judge } from '../../sim/core/controller.ts';
 import { asksScheduler } from '../../sim/core/executor.ts';
-import { observedLengths } from '../../sim/core/observed.ts';
 import type { Remaining } from '../../sim/core/problem.ts';
+import { remainingOf } from '../../sim/core/remaining.ts';
 import type { CallId, ReplicaId } from '../../sim/domain/ids.ts';
 import type { Plan } from '../../sim/domain/plan.ts';
 import type { RunRecord } from '../../sim/domain/run-log.ts';
@@ -75,23 +75,13 @@ export class Decisions {
 		// Of a call that is to be parked, the end may be on its way.
 		if (this.moves.isParking) return false;
 		return [...this.controller.state.replicas.values()].every(
-			({ state, openCalls }) => AT_REST.has(state) && openCalls === 0,
+			({ state, open }) => AT_REST.has(state) && open.size === 0,
 		);
 	}
 
 	/** What is left to plan. */
 	remaining(nowUs: TimeUs): Remaining {
-		const { state } = this.controller;
-		const left = [...state.queries.values()].filter((record) => !record.settled);
-		const isPending = (id: CallId): boolean => state.call(id).state === 'pending';
-		return {
-			queries: left.map((record) => record.query),
-			expertCalls: left.flatMap((record) =>
-				record.slotCalls.filter(isPending).map((id) => state.call(id).call),
-			),
-			arrivedQueries: this.arrivedQueries,
-			observed: observedLengths(this.controller.state, nowUs),
-		};
+		return remainingOf(this.controller.state, this.arrivedQueries, nowUs);
 	}
 
 	/** Everything that an executor must take over from one that is gone. */

@@ -50,7 +50,7 @@ export const netLosses: LossTest = ({ lost, even, gained }, budget) => {
  * Both tests in one (Bonferroni, unevenly), or the first alone where nothing is expected to differ. To be chosen on other queries than those that are
  * tested: few of them may show no losses by luck.
  */
-export const betterTest = ({ lost, gained }: LossCounts): LossTest =>
+export const bothTests = ({ lost, gained }: LossCounts): LossTest =>
 	lost + gained === 0
 		? lossesAlone
 		: (counts, budget) =>

@@ -1,5 +1,5 @@
 import { present } from '../domain/errors.ts';
-import { betterTest, fewestQueries, type LossCounts } from './loss-test.ts';
+import { bothTests, fewestQueries, type LossCounts } from './loss-test.ts';
 import type { Outcome, PastTable } from './past-table.ts';
 import { type Budget, type Configuration, layPath, type Rungs, type Step } from './saving-path.ts';
 
@@ -36,7 +36,7 @@ export function spendBudget(learned: PastTable, tested: PastTable, rungs: Rungs,
 		const { configuration, outcome } = step;
 		level += share * budget.alpha;
 		if (level === 0) continue;
-		const test = betterTest(expectedCounts(outcome, tested.size));
+		const test = bothTests(expectedCounts(outcome, tested.size));
 		const trial = tested.outcome(configuration.cuts, configuration.threshold);
 		if (test(trial.counts, budget.loss) <= level) {
 			taken = { configuration, outcome: trial };
@@ -66,7 +66,7 @@ function worthTesting(
 	if (start === undefined) return [];
 	const expected = ({ outcome }: Step): number => {
 		const counts = expectedCounts(outcome, testedSize);
-		return betterTest(counts)(counts, budget);
+		return bothTests(counts)(counts, budget);
 	};
 	const sorted = others
 		.map((step) => ({ step, pValue: expected(step) }))
@@ -105,7 +105,7 @@ function neededQueries(outcome: Outcome, { loss, alpha }: Budget): number | null
 	if (!(outcome.expectedLoss < loss) || !Number.isFinite(fewest)) return null;
 	for (let size = fewest; size < MOST_NEEDED; size = Math.ceil(size * 1.25)) {
 		const expected = expectedCounts(outcome, size);
-		if (betterTest(expected)(expected, loss) <= alpha) return size;
+		if (bothTests(expected)(expected, loss) <= alpha) return size;
 	}
 	return null;
 }

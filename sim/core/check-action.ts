@@ -1,5 +1,7 @@
+import type { ReplicaId } from '../domain/ids.ts';
 import type { ReplicaProfile } from '../domain/model.ts';
 import type { Action } from '../domain/scheduler.ts';
+import type { Call } from '../domain/work.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { profileOn } from './view.ts';
 
@@ -78,8 +80,8 @@ function replicaFault(
 	if (replica === undefined) return `replica ${action.replica} is unknown`;
 	if (!allowed.includes(replica.state))
 		return `cannot ${action.type} replica ${action.replica} while it is ${replica.state}`;
-	if (mustBeDrained && replica.openCalls > 0)
-		return `cannot ${action.type} replica ${action.replica}: ${replica.openCalls} calls have not ended`;
+	if (mustBeDrained && replica.open.size > 0)
+		return `cannot ${action.type} replica ${action.replica}: ${replica.open.size} calls have not ended`;
 	return null;
 }
 
@@ -87,12 +89,8 @@ function dispatchFault(state: ClusterState, action: Extract<Action, { type: 'dis
 	const record = state.calls.get(action.call);
 	if (record === undefined) return `call ${action.call} is unknown or not ready`;
 	if (record.state !== 'pending') return `call ${action.call} is ${record.state}, not pending`;
-	const replica = state.replicas.get(action.replica);
-	if (replica === undefined) return `replica ${action.replica} is unknown`;
-	if (replica.state !== 'awake')
-		return `replica ${action.replica} is ${replica.state}, so call ${action.call} cannot go there`;
-	if (replica.model !== record.call.model)
-		return `call ${action.call} needs model ${record.call.model}, replica ${action.replica} runs ${replica.model}`;
+	const fault = targetFault(state, record.call, action.replica, 'go');
+	if (fault !== null) return fault;
 	if (action.maxOutputTokens !== undefined && !(action.maxOutputTokens >= 1))
 		return `call ${action.call} is to generate at most ${action.maxOutputTokens} tokens`;
 	return null;
@@ -103,11 +101,21 @@ function migrateFault(state: ClusterState, action: Extract<Action, { type: 'migr
 	if (record === undefined) return `call ${action.call} is unknown`;
 	if (record.state !== 'dispatched') return `call ${action.call} is ${record.state}, so it cannot move`;
 	if (record.replica === action.replica) return `call ${action.call} is on replica ${action.replica} already`;
-	const replica = state.replicas.get(action.replica);
-	if (replica === undefined) return `replica ${action.replica} is unknown`;
+	return targetFault(state, record.call, action.replica, 'move');
+}
+
+/** Whether a call may go to a replica. @param how for people */
+function targetFault(
+	state: ClusterState,
+	{ id, model }: Call,
+	replicaId: ReplicaId,
+	how: 'go' | 'move',
+): string | null {
+	const replica = state.replicas.get(replicaId);
+	if (replica === undefined) return `replica ${replicaId} is unknown`;
 	if (replica.state !== 'awake')
-		return `replica ${action.replica} is ${replica.state}, so call ${action.call} cannot move there`;
-	if (replica.model !== record.call.model)
-		return `call ${action.call} needs model ${record.call.model}, replica ${action.replica} runs ${replica.model}`;
+		return `replica ${replicaId} is ${replica.state}, so call ${id} cannot ${how} there`;
+	if (replica.model !== model)
+		return `call ${id} needs model ${model}, replica ${replicaId} runs ${replica.model}`;
 	return null;
 }

@@ -86,7 +86,6 @@ export class ClusterState {
 		const replica = this.replica(id);
 		record.replica = id;
 		record.dispatchedUs = nowUs;
-		replica.openCalls++;
 		replica.open.add(record.call.id);
 		replica.dispatched[record.call.role]++;
 	}
@@ -105,7 +104,6 @@ export class ClusterState {
 	/** @param served false when the replica gave it back, or gave it away */
 	leaveReplica(record: CallRecord, served: boolean): void {
 		const replica = this.replica(present(record.replica, `replica of call ${record.call.id}`));
-		replica.openCalls--;
 		replica.open.delete(record.call.id);
 		if (!served) {
 			replica.dispatched[record.call.role]--;

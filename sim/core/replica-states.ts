@@ -16,8 +16,7 @@ export interface ReplicaRecord {
 	heldGpuBytes: number;
 	/** On all its hosts together. */
 	heldHostBytes: number;
-	openCalls: number;
-	/** Calls on it, in order of dispatch. */
+	/** Calls on it that have not ended, in order of dispatch. */
 	readonly open: Set<CallId>;
 	readonly dispatched: Record<CallRole, number>;
 	/** Between two tokens of a call that ended on it, the latest weighing most; null before the first. */
@@ -47,7 +46,6 @@ export function loadingReplica(
 		hasEngine: true,
 		heldGpuBytes: about.profile.gpuBytesPerGpu,
 		heldHostBytes: 0,
-		openCalls: 0,
 		open: new Set(),
 		dispatched: { expert: 0, aggregator: 0 },
 		tokenUs: null,

@@ -71,7 +71,7 @@ const replicaView = (replica: ReplicaRecord): ReplicaView => ({
 	model: replica.model,
 	gpus: replica.gpus,
 	state: replica.state,
-	openCalls: replica.openCalls,
+	openCalls: replica.open.size,
 	dispatched: { ...replica.dispatched },
 	tokenUs: replica.tokenUs,
 });

@@ -1,11 +1,10 @@
 import { Controller } from '../core/controller.ts';
 import { asksScheduler } from '../core/executor.ts';
 import { createJudge } from '../core/judge.ts';
-import { observedLengths } from '../core/observed.ts';
 import { createProblem } from '../core/problem.ts';
+import { remainingOf } from '../core/remaining.ts';
 import type { EngineFactory } from '../domain/engine.ts';
 import { assert, PolicyError, present } from '../domain/errors.ts';
-import type { CallId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import { type EndRecord, type MakespanBound, RUN_LOG_FORMAT, type RunRecord } from '../domain/run-log.ts';
 import type { Forecaster, Scheduler } from '../domain/scheduler.ts';
@@ -212,16 +211,8 @@ class SimulatedRun {
 	/** Plans what is left as it stands now; the new plan holds after its charged time, and the run goes on meanwhile. */
 	private async replan(): Promise<void> {
 		this.replanAsked = false;
-		const left = [...this.controller.state.queries.values()].filter((record) => !record.settled);
-		const isPending = (id: CallId): boolean => this.controller.state.call(id).state === 'pending';
-		const problem = createProblem(this.setup, this.gate, this.forecaster, {
-			queries: left.map((record) => record.query),
-			expertCalls: left.flatMap((record) =>
-				record.slotCalls.filter(isPending).map((id) => this.controller.state.call(id).call),
-			),
-			arrivedQueries: this.arrivedQueries,
-			observed: observedLengths(this.controller.state, this.nowUs),
-		});
+		const remaining = remainingOf(this.controller.state, this.arrivedQueries, this.nowUs);
+		const problem = createProblem(this.setup, this.gate, this.forecaster, remaining);
 		const plan = await this.scheduler.plan(problem);
 		const readyUs = this.nowUs + usFromSeconds(plan.evidence.solveSeconds);
 		this.queue.push(readyUs, EVENT_RANK.plan, { kind: 'plan', plan });

@@ -1,7 +1,8 @@
 import type { ReplicaId } from '../../sim/domain/ids.ts';
 import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import { kvTokens } from './estimates.ts';
-import type { OpenCallLoad, Outlook } from './outlook.ts';
+import type { OpenCallLoad } from './load.ts';
+import type { Outlook } from './outlook.ts';
 
 /** Evens out the replicas of each model that has nothing pending: running calls move from the fullest to the emptiest, or those that still wait there. */
 export function moves(outlook: Outlook, given: Set<ReplicaId>): Action[] {

@@ -2,7 +2,8 @@ import type { ReplicaId } from '../../sim/domain/ids.ts';
 import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import type { Call } from '../../sim/domain/work.ts';
 import { kvTokens } from './estimates.ts';
-import { heldAhead, type Outlook } from './outlook.ts';
+import { heldAhead } from './load.ts';
+import type { Outlook } from './outlook.ts';
 
 /** Gives awake replicas calls, as many as they have room for. */
 export function dispatches(outlook: Outlook, given: Set<ReplicaId>): Action[] {

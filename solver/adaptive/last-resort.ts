@@ -1,7 +1,8 @@
 import type { ModelId } from '../../sim/domain/ids.ts';
 import { replicaId } from '../../sim/domain/ids.ts';
 import type { Action } from '../../sim/domain/scheduler.ts';
-import { groupOf, isServing, type Outlook } from './outlook.ts';
+import { groupOf, isServing, type Outlook, ROLES } from './outlook.ts';
+import { isAtRest } from './tensor.ts';
 
 /**
  * Models that fit on no GPU alone, when nothing else has anything to do: one of them on a group of GPUs. And calls that nobody can serve any more: they
@@ -9,26 +10,24 @@ import { groupOf, isServing, type Outlook } from './outlook.ts';
  */
 export function lastResort(outlook: Outlook): Action[] {
 	const { view, replicas } = outlook;
-	const waiting = outlook.models.filter((model) => {
-		const pending = view.pending(model, 'expert').length + view.pending(model, 'aggregator').length;
-		return pending > 0 && !replicas.some((replica) => replica.model === model && isServing(replica));
-	});
-	const stranded = waiting.filter(
-		(model) => !view.cluster.gpus.some(({ id }) => outlook.canStart(model, [id])),
+	const stranded = outlook.models.filter(
+		(model) =>
+			outlook.pendingCount(model) > 0 &&
+			!replicas.some((replica) => replica.model === model && isServing(replica)) &&
+			!view.cluster.gpus.some(({ id }) => outlook.canStart(model, [id])),
 	);
-	if (stranded.length === 0) return [];
 	const actions: Action[] = [];
+	let wide: ModelId | undefined;
 	for (const model of stranded) {
 		const group = groupOf(view, model);
-		if (group !== undefined && outlook.canStart(model, group)) continue;
-		for (const role of ['expert', 'aggregator'] as const)
+		if (group !== undefined && outlook.canStart(model, group)) {
+			wide ??= model;
+			continue;
+		}
+		for (const role of ROLES)
 			for (const { id } of view.pending(model, role))
 				if (!outlook.isTaken(id)) actions.push({ type: 'cancel', call: id });
 	}
-	const wide = stranded.find((model) => {
-		const group = groupOf(view, model);
-		return group !== undefined && outlook.canStart(model, group);
-	});
 	return wide === undefined ? actions : [...actions, ...startWide(outlook, wide)];
 }
 
@@ -39,9 +38,7 @@ function startWide(outlook: Outlook, model: ModelId): Action[] {
 	const here = replicas.filter(({ gpus }) => gpus.some((gpu) => group.includes(gpu)));
 	const othersHaveWork = replicas.some((replica) => replica.openCalls > 0 || replica.state === 'loading');
 	if (othersHaveWork) return [];
-	const stops = here
-		.filter(({ state }) => state === 'awake' || state === 'asleep-1' || state === 'asleep-2')
-		.map(({ id }): Action => ({ type: 'stop', replica: id }));
+	const stops = here.filter(isAtRest).map(({ id }): Action => ({ type: 'stop', replica: id }));
 	if (here.length > 0) return stops;
 	const replica = replicaId(`a${view.replicas.length}-${model}`);
 	return [{ type: 'start', replica, model, gpus: group }];

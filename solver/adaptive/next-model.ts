@@ -2,7 +2,7 @@ import type { ModelId } from '../../sim/domain/ids.ts';
 import type { Gpu } from '../../sim/domain/model.ts';
 import type { ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
-import type { Outlook } from './outlook.ts';
+import { isAsleep, type Outlook } from './outlook.ts';
 import { NO_WORK, secondsOn, type Work } from './work.ts';
 
 /** What is left of each model and who serves it, the actions taken so far included. */
@@ -117,10 +117,7 @@ function switchTime({ view, replicas }: Outlook, gpu: Gpu, model: ModelId): numb
 	const profile = view.profile(model, [gpu.id]);
 	if (profile === undefined) return Number.POSITIVE_INFINITY;
 	const asleep = replicas.find(
-		(replica) =>
-			replica.model === model &&
-			replica.gpus.includes(gpu.id) &&
-			(replica.state === 'asleep-1' || replica.state === 'asleep-2'),
+		(replica) => replica.model === model && replica.gpus.includes(gpu.id) && isAsleep(replica),
 	);
 	const level = asleep?.state === 'asleep-2' ? 2 : 1;
 	return secondsFromUs(

@@ -1,11 +1,14 @@
 import type { CallId, GpuId, ModelId, ReplicaId } from '../../sim/domain/ids.ts';
 import type { ReplicaProfile } from '../../sim/domain/model.ts';
-import type { OpenCall, ReplicaView, SlotView, View } from '../../sim/domain/scheduler.ts';
-import type { Call, CallRole, Query } from '../../sim/domain/work.ts';
+import type { ReplicaView, View } from '../../sim/domain/scheduler.ts';
+import { secondsFromUs } from '../../sim/domain/units.ts';
+import type { Call, CallRole } from '../../sim/domain/work.ts';
 import type { TrueOutputTokens } from '../deps.ts';
 import { type Estimate, type Expectations, fullBatch, kvTokens, workUs } from './estimates.ts';
 import { Foreknowledge } from './foreknowledge.ts';
 import { type LengthTable, quantile, residual, survival } from './lengths.ts';
+import { loadOf, type ReplicaLoad } from './load.ts';
+import { type Parts, type Queues, queuesOf } from './queues.ts';
 
 /** One moment as the policy sees it: the view with what is expected beside it, and what this decision has done so far. */
 export class Outlook {
@@ -120,6 +123,11 @@ export class Outlook {
 		return queues;
 	}
 
+	/** Calls of a model that may be dispatched, held ones included. */
+	pendingCount(model: ModelId): number {
+		return ROLES.reduce((sum, role) => sum + this.view.pending(model, role).length, 0);
+	}
+
 	/** What is open on a replica when the decision begins. */
 	load(replica: ReplicaView): ReplicaLoad {
 		let load = this.loads.get(replica.id);
@@ -142,11 +150,10 @@ export class Outlook {
 			for (const model of this.models) {
 				const profile = this.anyProfile(model);
 				if (profile === undefined) continue;
-				for (const role of ['expert', 'aggregator'] as const)
-					us += this.callsUs(profile, role, this.view.pending(model, role));
+				for (const role of ROLES) us += this.callsUs(profile, role, this.view.pending(model, role));
 			}
 			for (const replica of this.replicas) us += this.roughUs(replica);
-			this.horizon = us / 1e6 / this.view.cluster.gpus.length;
+			this.horizon = secondsFromUs(us) / this.view.cluster.gpus.length;
 		}
 		return this.horizon;
 	}
@@ -175,7 +182,7 @@ export class Outlook {
 			step.baseUs +
 			0.5 * this.batch(profile, role) * (step.hostPerSequenceUs + step.perDecodeSequenceUs) +
 			0.5 * kvTokens(profile.engine) * step.perContextTokenUs;
-		return (quantile(estimate.lengths, this.expected.tuning.longQuantile) * stepUs) / 1e6;
+		return secondsFromUs(quantile(estimate.lengths, this.expected.tuning.longQuantile) * stepUs);
 	}
 
 	/** On one GPU of the first type that can hold it; else on the smallest group that can. */
@@ -223,6 +230,9 @@ export class Outlook {
 		return workUs(profile, this.batch(profile, role), promptTokens, residual(lengths, 0));
 	}
 }
+
+/** Of a fresh call's work, that a call on a replica is roughly thought to have left. */
+const HALF = 0.5;
 
 /** Engines of a model that die on a GPU without having served a call before it is tried there no more. */
 const MOST_DEATHS = 2;
@@ -275,173 +285,10 @@ function tablesOf(expected: Expectations, trueOutputTokens: TrueOutputTokens | n
 	return tables;
 }
 
+/** In the order in which work of both is listed. */
+export const ROLES: readonly CallRole[] = ['expert', 'aggregator'];
+
+export const isAsleep = ({ state }: ReplicaView): boolean => state === 'asleep-1' || state === 'asleep-2';
+
 export const isServing = ({ state }: ReplicaView): boolean =>
 	state === 'awake' || state === 'loading' || state === 'waking';
-
-/** Pending calls of one model. */
-export interface Queues {
-	/** In the order in which they should be dispatched. */
-	readonly released: readonly (readonly Call[])[];
-	readonly releasedCount: number;
-	readonly aggregations: number;
-	/** Calls that their query may not need. */
-	readonly held: readonly (readonly Call[])[];
-	readonly heldCount: number;
-}
-
-function queuesOf(outlook: Outlook, model: ModelId): Queues {
-	const { view, expected } = outlook;
-	const { switches } = expected;
-	const mayAggregate = switches.overlap || (view.allArrived && view.openExpertCalls === 0);
-	const aggregations = mayAggregate ? view.pending(model, 'aggregator') : [];
-	const released: (readonly Call[])[] = aggregations.length > 0 ? [outlook.inOrder(aggregations)] : [];
-	const held: (readonly Call[])[] = [];
-	const lists = switches.order ? view.pendingByAnswers(model, 'expert') : [view.pending(model, 'expert')];
-	for (let answers = lists.length - 1; answers >= 0; answers--) {
-		const list = lists[answers];
-		if (list === undefined || list.length === 0) continue;
-		const parts = switches.hold
-			? partsOf(outlook, list, switches.order ? answers : null)
-			: { released: list, held: [] };
-		if (parts.released.length > 0) released.push(outlook.inOrder(parts.released));
-		if (parts.held.length > 0) held.push(outlook.inOrder(parts.held));
-	}
-	if (
-		switches.hold &&
-		held.length > 0 &&
-		outlook.horizonSeconds < expected.tuning.slack * outlook.chainSeconds(model)
-	) {
-		released.push(...held);
-		held.length = 0;
-	}
-	const count = (calls: readonly (readonly Call[])[]): number =>
-		calls.reduce((sum, list) => sum + list.length, 0);
-	return {
-		released,
-		releasedCount: count(released),
-		aggregations: aggregations.length,
-		held,
-		heldCount: count(held),
-	};
-}
-
-interface Parts {
-	readonly released: readonly Call[];
-	readonly held: readonly Call[];
-}
-
-/** @param answers slots of their queries that have ended; null when they differ */
-function partsOf(outlook: Outlook, list: readonly Call[], answers: number | null): Parts {
-	let parts = answers === null ? undefined : outlook.tables.parts.get(list);
-	if (parts === undefined) {
-		const released: Call[] = [];
-		const held: Call[] = [];
-		for (const call of list) {
-			const ended = answers ?? endedSlots(outlook, call);
-			(isHeld(outlook, call, ended) ? held : released).push(call);
-		}
-		parts = { released, held };
-		outlook.tables.parts.set(list, parts);
-	}
-	return parts;
-}
-
-const endedSlots = ({ view }: Outlook, call: Call): number =>
-	view.query(call.query).slots.filter(({ answer }) => answer !== undefined).length;
-
-/** A vote is worth waiting for when at least this share of queries is decided by then. */
-const WORTH_WAITING = 0.2;
-
-const HALF = 0.5;
-
-/** Whether the query may well be decided without this call: it comes late in the order of cost, and not all before it have ended. */
-function isHeld(outlook: Outlook, call: Call, ended: number): boolean {
-	const rank = costRank(outlook, call);
-	if (rank === 0 || ended >= rank) return false;
-	return (outlook.expected.foreseen[rank] ?? 0) >= WORTH_WAITING;
-}
-
-/** Place of a call among the slots of its query, cheapest first. */
-function costRank(outlook: Outlook, call: Call): number {
-	let rank = outlook.tables.ranks.get(call);
-	if (rank === undefined) {
-		const { query, slots } = outlook.view.query(call.query);
-		const costs = slots.map((slot, slotIndex) => costOf(outlook, query, slot, slotIndex));
-		const own = costs[call.slotIndex] ?? 0;
-		rank = 0;
-		costs.forEach((other, slotIndex) => {
-			if (other < own || (other === own && slotIndex < call.slotIndex)) rank = (rank ?? 0) + 1;
-		});
-		outlook.tables.ranks.set(call, rank);
-	}
-	return rank;
-}
-
-function costOf(outlook: Outlook, query: Query, { call: id, model }: SlotView, slotIndex: number): number {
-	const profile = outlook.anyProfile(model);
-	if (profile === undefined) return 0;
-	const { known } = outlook.tables;
-	if (known === null) return outlook.callUs(profile, 'expert');
-	const tokens = known.tokens({ id, query: query.id, role: 'expert' });
-	const promptTokens = query.slotPromptTokens[slotIndex] ?? 0;
-	const batch = outlook.batch(profile, 'expert');
-	return workUs(profile, batch, promptTokens, { tokens, squared: tokens * tokens });
-}
-
-export interface ReplicaLoad {
-	readonly calls: readonly OpenCallLoad[];
-	/** KV positions that its calls are expected to hold after so many more tokens each, one per entry of LOOK_AHEAD. */
-	readonly heldTokens: readonly number[];
-	/** Engine microseconds until all of them have ended. */
-	readonly workUs: number;
-	/** The same, without what a step takes however many calls it serves. */
-	readonly variableUs: number;
-}
-
-export interface OpenCallLoad {
-	readonly open: OpenCall;
-	/** Tokens that it is thought to have. */
-	readonly tokens: number;
-	/** KV positions that it holds now. */
-	readonly contextTokens: number;
-	readonly workUs: number;
-}
-
-/** Tokens from now at which the window looks at memory. */
-export const LOOK_AHEAD = [0, 256, 1024, 4096] as const;
-
-/** KV positions that one call is expected to hold at each of these moments. */
-export const heldAhead = (lengths: LengthTable, contextTokens: number, tokens: number): readonly number[] =>
-	LOOK_AHEAD.map((more) => survival(lengths, tokens, more) * (contextTokens + more));
-
-function loadOf(outlook: Outlook, replica: ReplicaView): ReplicaLoad {
-	const profile = outlook.profile(replica);
-	const { nowUs } = outlook.view;
-	const calls: OpenCallLoad[] = [];
-	const heldTokens = LOOK_AHEAD.map(() => 0);
-	let sumUs = 0;
-	let variableUs = 0;
-	if (profile !== undefined)
-		for (const open of outlook.view.openOn(replica.id)) {
-			const estimate = outlook.estimate(replica.model, open.call.role);
-			if (estimate === undefined) continue;
-			const batch = outlook.batch(profile, open.call.role);
-			const { step } = profile;
-			const paceUs = replica.tokenUs ?? step.hostUs + step.baseUs + 100 * step.hostPerSequenceUs;
-			const tokens = open.carriedTokens + Math.max(0, nowUs - open.dispatchedUs) / paceUs;
-			const lengths = outlook.lengthsOf(open.call);
-			const left = residual(lengths, tokens);
-			const contextTokens = open.call.promptTokens + tokens;
-			const us = workUs(profile, batch, contextTokens, left);
-			calls.push({ open, tokens, contextTokens, workUs: us });
-			heldAhead(lengths, contextTokens, tokens).forEach((held, i) => {
-				heldTokens[i] = (heldTokens[i] ?? 0) + held;
-			});
-			sumUs += us;
-			variableUs += workUs(profile, Number.POSITIVE_INFINITY, contextTokens, left);
-		}
-	return { calls, heldTokens, workUs: sumUs, variableUs };
-}
-
-export const onGpu = (replicas: readonly ReplicaView[], gpu: GpuId): readonly ReplicaView[] =>
-	replicas.filter(({ gpus }) => gpus.includes(gpu));

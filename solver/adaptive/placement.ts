@@ -5,7 +5,7 @@ import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
 import { dispatch } from './dispatch.ts';
 import { bestModel, type Situation } from './next-model.ts';
-import type { Outlook } from './outlook.ts';
+import { isAsleep, type Outlook } from './outlook.ts';
 import { mayPark, maySleep, park, vacate } from './vacate.ts';
 import { workOf } from './work.ts';
 
@@ -55,8 +55,6 @@ function enginesByGpu({ replicas }: Outlook): ReadonlyMap<string, readonly Repli
 	}
 	return engines;
 }
-
-const isAsleep = ({ state }: ReplicaView): boolean => state === 'asleep-1' || state === 'asleep-2';
 
 const isIdle = ({ id, state, openCalls }: ReplicaView, given: ReadonlySet<ReplicaId>): boolean =>
 	state === 'awake' && openCalls === 0 && !given.has(id);

@@ -2,9 +2,10 @@ import type { GpuId, ModelId } from '../../sim/domain/ids.ts';
 import { replicaId } from '../../sim/domain/ids.ts';
 import type { ReplicaProfile } from '../../sim/domain/model.ts';
 import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
+import { secondsFromUs } from '../../sim/domain/units.ts';
 import { workUs } from './estimates.ts';
 import { residual } from './lengths.ts';
-import type { Outlook } from './outlook.ts';
+import { isAsleep, type Outlook, ROLES } from './outlook.ts';
 import { longestTokens, secondsOn, workOf } from './work.ts';
 
 /**
@@ -23,7 +24,7 @@ export function tensorMoves(outlook: Outlook): Action[] | null {
 	const others = replicas.filter((replica) => replica.model !== model && replica.state !== 'stopping');
 	// Already there, or something is on its way.
 	if (own.some(({ gpus, state }) => gpus.length > 1 || state !== 'awake')) return null;
-	if (others.some(({ state, openCalls }) => openCalls > 0 || !isAtRest(state))) return null;
+	if (others.some((other) => other.openCalls > 0 || !isAtRest(other))) return null;
 
 	const tensorSeconds = secondsOver(outlook, model, own, group.profile);
 	if (
@@ -42,18 +43,17 @@ export function tensorMoves(outlook: Outlook): Action[] | null {
 	return [{ type: 'start', replica: id, model, gpus: group.gpus }];
 }
 
-const isAtRest = (state: ReplicaView['state']): boolean =>
-	state === 'awake' || state === 'asleep-1' || state === 'asleep-2';
+/** Not on its way to anything. */
+export const isAtRest = (replica: ReplicaView): boolean => replica.state === 'awake' || isAsleep(replica);
 
 /** The only model with work, now or to come; null when there are several. */
 function lastModel(outlook: Outlook): ModelId | null {
 	const { view, expected } = outlook;
 	let last: ModelId | null = null;
 	for (const model of outlook.models) {
-		const pending = view.pending(model, 'expert').length + view.pending(model, 'aggregator').length;
 		const open = outlook.replicas.some((replica) => replica.model === model && replica.openCalls > 0);
 		const isComing = model === expected.aggregator && view.openExpertCalls > 0;
-		if (pending === 0 && !open && !isComing) continue;
+		if (outlook.pendingCount(model) === 0 && !open && !isComing) continue;
 		if (last !== null) return null;
 		last = model;
 	}
@@ -98,7 +98,7 @@ function secondsOver(
 				residual(outlook.lengthsOf(open.call), tokens),
 			);
 		}
-	for (const role of ['expert', 'aggregator'] as const) {
+	for (const role of ROLES) {
 		for (const call of outlook.view.pending(model, role)) {
 			us += call.promptTokens * step.perTokenOverKneeUs;
 			us += workUs(
@@ -109,13 +109,13 @@ function secondsOver(
 			);
 		}
 	}
-	return us / 1e6;
+	return secondsFromUs(us);
 }
 
 /** On one-GPU engines, at best on all GPUs; those that do not run yet are loaded first. */
 function secondsAsNow(outlook: Outlook, model: ModelId, own: readonly ReplicaView[], gpus: number): number {
 	const work = workOf(outlook, model);
-	const loadSeconds = (outlook.anyProfile(model)?.loadUs ?? 0) / 1e6;
+	const loadSeconds = secondsFromUs(outlook.anyProfile(model)?.loadUs ?? 0);
 	const all = loadSeconds + secondsOn(work, gpus);
 	return own.length === 0 ? all : Math.min(all, secondsOn(work, own.length));
 }

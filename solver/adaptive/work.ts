@@ -1,7 +1,8 @@
 import type { ModelId } from '../../sim/domain/ids.ts';
 import type { ReplicaView } from '../../sim/domain/scheduler.ts';
+import { secondsFromUs } from '../../sim/domain/units.ts';
 import { survival } from './lengths.ts';
-import type { Outlook } from './outlook.ts';
+import { type Outlook, ROLES } from './outlook.ts';
 
 /** What the calls of a model still take, those expected to come included. */
 export interface Work {
@@ -18,7 +19,10 @@ export interface Work {
 
 /** Seconds until a model has ended on so many replicas: as full batches take, or as its longest call takes with its share of the others beside it. */
 export const secondsOn = (work: Work, replicas: number): number =>
-	Math.max(work.seconds / replicas, (work.longestTokens * work.fixedUs + work.variableUs / replicas) / 1e6);
+	Math.max(
+		work.seconds / replicas,
+		secondsFromUs(work.longestTokens * work.fixedUs + work.variableUs / replicas),
+	);
 
 export const NO_WORK: Work = {
 	pendingSeconds: 0,
@@ -45,8 +49,8 @@ export function workOf(outlook: Outlook, model: ModelId): Work {
 	}
 	return {
 		// A replica without calls that may start would only go again.
-		pendingSeconds: outlook.queuedUs(profile, 0) / 1e6,
-		seconds: (pendingUs + openUs) / 1e6,
+		pendingSeconds: secondsFromUs(outlook.queuedUs(profile, 0)),
+		seconds: secondsFromUs(pendingUs + openUs),
 		longestTokens: longestTokens(outlook, model, serving),
 		fixedUs: profile.step.hostUs + profile.step.baseUs,
 		variableUs,
@@ -75,8 +79,6 @@ export function longestTokens(outlook: Outlook, model: ModelId, serving: readonl
 	}
 	return high;
 }
-
-const ROLES = ['expert', 'aggregator'] as const;
 
 const MOST_TOKENS = 65_536;
 const TOKEN_GRAIN = 512;
