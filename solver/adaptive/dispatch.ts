@@ -3,7 +3,7 @@ import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import type { Call } from '../../sim/domain/work.ts';
 import { kvTokens } from './estimates.ts';
 import { heldAhead } from './load.ts';
-import type { Outlook } from './outlook.ts';
+import { gpuCount, type Outlook } from './outlook.ts';
 
 /** Gives awake replicas calls, as many as they have room for. */
 export function dispatches(outlook: Outlook, given: Set<ReplicaId>): Action[] {
@@ -24,7 +24,7 @@ export function dispatches(outlook: Outlook, given: Set<ReplicaId>): Action[] {
 		const give = (calls: readonly (readonly Call[])[], share: number): void => {
 			fill(outlook, rooms, calls, share, (action) => actions.push(action), given);
 		};
-		give(released, Math.ceil((open + releasedCount) / serving.length));
+		give(released, Math.ceil((open + releasedCount) / gpuCount(serving)));
 		if (heldCount === 0) continue;
 		// What may not be needed only takes what would lie idle.
 		for (const { room } of rooms) room.shrink(outlook.expected.tuning.spareFill);
@@ -40,7 +40,10 @@ interface Place {
 	count: number;
 }
 
-/** Hands calls out one at a time, each to the emptiest replica, until nothing fits. */
+/**
+ * Hands calls out one at a time, each to the emptiest replica, until nothing fits.
+ * @param share calls of one GPU at most
+ */
 function fill(
 	outlook: Outlook,
 	places: readonly Place[],
@@ -54,8 +57,8 @@ function fill(
 		let best: Place | undefined;
 		for (const place of places)
 			if (
-				place.count < Math.min(share, place.room.sequences) &&
-				(best === undefined || place.room.free() > best.room.free())
+				place.count < Math.min(share * place.replica.gpus.length, place.room.sequences) &&
+				(best === undefined || freePerGpu(place) > freePerGpu(best))
 			)
 				best = place;
 		const call = best === undefined ? undefined : next();
@@ -71,6 +74,8 @@ function fill(
 		best.count++;
 	}
 }
+
+const freePerGpu = ({ room, replica }: Place): number => room.free() / replica.gpus.length;
 
 /** A large batch is filled up a few calls at a time: the order of what waits is not looked at for every call that ends. */
 const isDue = ({ openCalls }: ReplicaView): boolean => openCalls % Math.ceil((1 + openCalls) / BATCHES) === 0;

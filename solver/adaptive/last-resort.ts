@@ -1,5 +1,4 @@
 import type { ModelId } from '../../sim/domain/ids.ts';
-import { replicaId } from '../../sim/domain/ids.ts';
 import type { Action } from '../../sim/domain/scheduler.ts';
 import { groupOf, isServing, type Outlook, ROLES } from './outlook.ts';
 import { isAtRest } from './tensor.ts';
@@ -40,6 +39,5 @@ function startWide(outlook: Outlook, model: ModelId): Action[] {
 	if (othersHaveWork) return [];
 	const stops = here.filter(isAtRest).map(({ id }): Action => ({ type: 'stop', replica: id }));
 	if (here.length > 0) return stops;
-	const replica = replicaId(`a${view.replicas.length}-${model}`);
-	return [{ type: 'start', replica, model, gpus: group }];
+	return [{ type: 'start', replica: outlook.newReplica(model), model, gpus: group }];
 }

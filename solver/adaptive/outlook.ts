@@ -1,4 +1,5 @@
 import type { CallId, GpuId, ModelId, ReplicaId } from '../../sim/domain/ids.ts';
+import { replicaId } from '../../sim/domain/ids.ts';
 import type { ReplicaProfile } from '../../sim/domain/model.ts';
 import type { ReplicaView, View } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
@@ -22,6 +23,7 @@ export class Outlook {
 	/** Calls that this decision dispatched, moved or cancelled. */
 	private readonly taken = new Set<CallId>();
 	private readonly loads = new Map<ReplicaId, ReplicaLoad>();
+	private named = 0;
 	private horizon: number | null = null;
 	private readonly queues = new Map<ModelId, Queues>();
 
@@ -141,6 +143,15 @@ export class Outlook {
 	/** Replicas of a model that serve now or will without being asked. */
 	serving(model: ModelId): readonly ReplicaView[] {
 		return this.replicas.filter((replica) => replica.model === model && isServing(replica));
+	}
+
+	/** A name that no replica has had; one for each start of this decision. */
+	newReplica(model: ModelId): ReplicaId {
+		const isTaken = (id: ReplicaId): boolean => this.view.replicas.some((replica) => replica.id === id);
+		for (;;) {
+			const id = replicaId(`a${this.view.replicas.length + this.named++}-${model}`);
+			if (!isTaken(id)) return id;
+		}
 	}
 
 	/** Seconds that all GPUs together need at least for what is left. */
@@ -289,6 +300,10 @@ function tablesOf(expected: Expectations, trueOutputTokens: TrueOutputTokens | n
 export const ROLES: readonly CallRole[] = ['expert', 'aggregator'];
 
 export const isAsleep = ({ state }: ReplicaView): boolean => state === 'asleep-1' || state === 'asleep-2';
+
+/** Of these replicas together. */
+export const gpuCount = (replicas: readonly ReplicaView[]): number =>
+	replicas.reduce((sum, { gpus }) => sum + gpus.length, 0);
 
 export const isServing = ({ state }: ReplicaView): boolean =>
 	state === 'awake' || state === 'loading' || state === 'waking';

@@ -1,11 +1,10 @@
-import type { ModelId, ReplicaId } from '../../sim/domain/ids.ts';
-import { replicaId } from '../../sim/domain/ids.ts';
+import type { GpuId, ModelId, ReplicaId } from '../../sim/domain/ids.ts';
 import type { Gpu } from '../../sim/domain/model.ts';
 import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
 import { dispatch } from './dispatch.ts';
 import { bestModel, type Situation } from './next-model.ts';
-import { isAsleep, type Outlook } from './outlook.ts';
+import { gpuCount, isAsleep, type Outlook } from './outlook.ts';
 import { mayPark, maySleep, park, vacate } from './vacate.ts';
 import { workOf } from './work.ts';
 
@@ -27,13 +26,14 @@ export function placements(outlook: Outlook, given: Set<ReplicaId>): Action[] {
 	const situation: Situation = {
 		outlook,
 		work: new Map(outlook.models.map((model) => [model, workOf(outlook, model)])),
-		serving: new Map(outlook.models.map((model) => [model, outlook.serving(model).length])),
+		serving: new Map(outlook.models.map((model) => [model, gpuCount(outlook.serving(model))])),
 	};
-	const placing = new Placing(situation, given);
+	const free = view.cluster.gpus.filter(({ id }) => !engines.has(id));
+	const placing = new Placing(situation, given, free);
 	for (const gpu of view.cluster.gpus) {
 		const here = engines.get(gpu.id) ?? [];
 		for (const engine of here) {
-			if (engine.state !== 'awake' || engine.gpus.length > 1) continue;
+			if (engine.state !== 'awake' || engine.gpus[0] !== gpu.id) continue;
 			if (isIdle(engine, given)) placing.reuse(gpu, engine);
 			else if (looksAtBusy && expected.switches.rebalance) placing.makeRoom(gpu, engine);
 		}
@@ -59,17 +59,30 @@ function enginesByGpu({ replicas }: Outlook): ReadonlyMap<string, readonly Repli
 const isIdle = ({ id, state, openCalls }: ReplicaView, given: ReadonlySet<ReplicaId>): boolean =>
 	state === 'awake' && openCalls === 0 && !given.has(id);
 
+/** Whether a call takes less GPU time on one engine over two GPUs than on two of them. */
+function isPairBetter(outlook: Outlook, model: ModelId, gpu: Gpu, other: Gpu): boolean {
+	const { view, expected } = outlook;
+	const gpus = [gpu.id, other.id];
+	const pair = view.profile(model, gpus);
+	const single = view.profile(model, [gpu.id]);
+	if (pair === undefined || single === undefined) return false;
+	if (gpus.some((id) => view.freeGpuBytes(id) < pair.gpuBytesPerGpu)) return false;
+	const role = outlook.estimate(model, 'expert') === undefined ? 'aggregator' : 'expert';
+	return gpus.length * outlook.callUs(pair, role) < expected.tuning.pairShare * outlook.callUs(single, role);
+}
+
 /** The actions of one look at all GPUs; each takes the ones before it into account. */
 class Placing {
 	readonly actions: Action[] = [];
 	private readonly situation: Situation;
 	private readonly given: Set<ReplicaId>;
-	private started: number;
+	/** GPUs without an engine. */
+	private readonly free: Map<GpuId, Gpu>;
 
-	constructor(situation: Situation, given: Set<ReplicaId>) {
+	constructor(situation: Situation, given: Set<ReplicaId>, free: readonly Gpu[]) {
 		this.situation = situation;
 		this.given = given;
-		this.started = situation.outlook.view.replicas.length;
+		this.free = new Map(free.map((gpu) => [gpu.id, gpu]));
 	}
 
 	/** A replica without calls: it stays, does what it had held back, or goes. */
@@ -80,8 +93,7 @@ class Placing {
 			if (isDone(outlook, engine.model)) this.actions.push({ type: 'stop', replica: engine.id });
 			return;
 		}
-		const sleeps =
-			outlook.expected.switches.sleep && !isDone(outlook, engine.model) && maySleep(outlook, engine);
+		const sleeps = !isDone(outlook, engine.model) && this.canSleep(engine);
 		const held = sleeps ? [] : heldCalls(outlook, engine);
 		if (held.length > 0) this.actions.push(...held);
 		else this.leave(engine, best, sleeps);
@@ -96,11 +108,12 @@ class Placing {
 		const moves = vacate(outlook, engine, this.given) ?? park(outlook, engine, this.given);
 		if (moves === null) return;
 		this.actions.push(...moves);
-		this.leave(engine, best, outlook.expected.switches.sleep && maySleep(outlook, engine));
+		this.leave(engine, best, this.canSleep(engine));
 	}
 
 	/** A place for one more engine. */
 	occupy(gpu: Gpu, here: readonly ReplicaView[]): void {
+		if (here.length === 0 && !this.free.has(gpu.id)) return;
 		const { outlook, serving } = this.situation;
 		const { view } = outlook;
 		const best = bestModel(this.situation, gpu, {
@@ -120,22 +133,40 @@ class Placing {
 			if (spare !== undefined) this.actions.push({ type: 'stop', replica: spare.id });
 			return;
 		}
-		if (own === undefined) {
-			const replica = replicaId(`a${this.started++}-${best}`);
-			this.actions.push({
-				type: 'start',
-				replica,
-				model: best,
-				gpus: [gpu.id],
-			});
-		} else this.actions.push({ type: 'wake', replica: own.id });
 		serving.set(best, (serving.get(best) ?? 0) + 1);
+		if (own === undefined) this.start(gpu, best);
+		else this.actions.push({ type: 'wake', replica: own.id });
+		this.free.delete(gpu.id);
+	}
+
+	/** On this GPU, or on it and another one that would serve the same model, where one engine over both gets more done than two. */
+	private start(gpu: Gpu, model: ModelId): void {
+		const { outlook, serving } = this.situation;
+		const gpus = [gpu.id];
+		const isFree = this.free.delete(gpu.id);
+		if (isFree && outlook.expected.switches.tensor)
+			for (const other of this.free.values()) {
+				if (other.host !== gpu.host || other.type !== gpu.type) continue;
+				if (!isPairBetter(outlook, model, gpu, other)) continue;
+				if (bestModel(this.situation, other, { engine: undefined, mode: 'free' }) !== model) continue;
+				gpus.push(other.id);
+				this.free.delete(other.id);
+				serving.set(model, (serving.get(model) ?? 0) + 1);
+				break;
+			}
+		this.actions.push({ type: 'start', replica: outlook.newReplica(model), model, gpus });
+	}
+
+	/** An engine over several GPUs would have to find all of them free again. */
+	private canSleep(engine: ReplicaView): boolean {
+		const { outlook } = this.situation;
+		return outlook.expected.switches.sleep && engine.gpus.length === 1 && maySleep(outlook, engine);
 	}
 
 	/** @param next the model that this GPU will serve */
 	private leave(engine: ReplicaView, next: ModelId, sleeps: boolean): void {
 		const { serving } = this.situation;
-		serving.set(engine.model, (serving.get(engine.model) ?? 1) - 1);
+		serving.set(engine.model, (serving.get(engine.model) ?? 1) - engine.gpus.length);
 		serving.set(next, (serving.get(next) ?? 0) + 1);
 		this.actions.push(
 			sleeps ? { type: 'sleep', replica: engine.id, level: 1 } : { type: 'stop', replica: engine.id },

@@ -1,11 +1,10 @@
 import type { GpuId, ModelId } from '../../sim/domain/ids.ts';
-import { replicaId } from '../../sim/domain/ids.ts';
 import type { ReplicaProfile } from '../../sim/domain/model.ts';
 import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
 import { workUs } from './estimates.ts';
 import { residual } from './lengths.ts';
-import { isAsleep, type Outlook, ROLES } from './outlook.ts';
+import { gpuCount, isAsleep, type Outlook, ROLES } from './outlook.ts';
 import { longestTokens, secondsOn, workOf } from './work.ts';
 
 /**
@@ -23,7 +22,7 @@ export function tensorMoves(outlook: Outlook): Action[] | null {
 	const isClearing = replicas.some(({ state }) => state === 'stopping');
 	const others = replicas.filter((replica) => replica.model !== model && replica.state !== 'stopping');
 	// Already there, or something is on its way.
-	if (own.some(({ gpus, state }) => gpus.length > 1 || state !== 'awake')) return null;
+	if (own.some(({ gpus, state }) => gpus.length >= group.gpus.length || state !== 'awake')) return null;
 	if (others.some((other) => other.openCalls > 0 || !isAtRest(other))) return null;
 
 	const tensorSeconds = secondsOver(outlook, model, own, group.profile);
@@ -39,8 +38,7 @@ export function tensorMoves(outlook: Outlook): Action[] | null {
 	const stops = [...own, ...others].map(({ id }): Action => ({ type: 'stop', replica: id }));
 	if (stops.length > 0) return [...parked, ...stops];
 	if (isClearing) return [];
-	const id = replicaId(`a${view.replicas.length}-${model}`);
-	return [{ type: 'start', replica: id, model, gpus: group.gpus }];
+	return [{ type: 'start', replica: outlook.newReplica(model), model, gpus: group.gpus }];
 }
 
 /** Not on its way to anything. */
@@ -112,10 +110,10 @@ function secondsOver(
 	return secondsFromUs(us);
 }
 
-/** On one-GPU engines, at best on all GPUs; those that do not run yet are loaded first. */
+/** On smaller engines, at best on all GPUs; those that do not run yet are loaded first. */
 function secondsAsNow(outlook: Outlook, model: ModelId, own: readonly ReplicaView[], gpus: number): number {
 	const work = workOf(outlook, model);
 	const loadSeconds = secondsFromUs(outlook.anyProfile(model)?.loadUs ?? 0);
 	const all = loadSeconds + secondsOn(work, gpus);
-	return own.length === 0 ? all : Math.min(all, secondsOn(work, own.length));
+	return own.length === 0 ? all : Math.min(all, secondsOn(work, gpuCount(own)));
 }

@@ -33,6 +33,8 @@ export interface Tuning {
 	/** Relative difference of work between two replicas of a model above which calls move, and seconds of it. */
 	readonly imbalance: number;
 	readonly imbalanceSeconds: number;
+	/** One engine takes two GPUs when its calls then take less than this share of the GPU time. */
+	readonly pairShare: number;
 	/** Seconds that one engine over all GPUs must gain. */
 	readonly tensorSeconds: number;
 	/** Seconds after which estimates are made again. */
@@ -56,6 +58,7 @@ export const TUNING: Tuning = {
 	parkSlack: 1,
 	imbalance: 0.3,
 	imbalanceSeconds: 20,
+	pairShare: 0.95,
 	tensorSeconds: 20,
 	replanSeconds: 300,
 };

@@ -44,8 +44,8 @@ export function workOf(outlook: Outlook, model: ModelId): Work {
 	const serving = outlook.serving(model);
 	for (const replica of serving) {
 		const load = outlook.load(replica);
-		openUs += load.workUs;
-		variableUs += load.variableUs;
+		openUs += load.workUs * replica.gpus.length;
+		variableUs += load.variableUs * replica.gpus.length;
 	}
 	return {
 		// A replica without calls that may start would only go again.
