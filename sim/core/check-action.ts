@@ -91,8 +91,8 @@ function dispatchFault(state: ClusterState, action: Extract<Action, { type: 'dis
 	if (record.state !== 'pending') return `call ${action.call} is ${record.state}, not pending`;
 	const fault = targetFault(state, record.call, action.replica, 'go');
 	if (fault !== null) return fault;
-	if (action.maxOutputTokens !== undefined && !(action.maxOutputTokens >= 1))
-		return `call ${action.call} is to generate at most ${action.maxOutputTokens} tokens`;
+	if (action.maxOutputTokens !== undefined && !(Math.floor(action.maxOutputTokens) > record.carriedTokens))
+		return `call ${action.call} has ${record.carriedTokens} tokens already and is to generate at most ${action.maxOutputTokens}`;
 	return null;
 }
 

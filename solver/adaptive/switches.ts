@@ -34,7 +34,8 @@ export const SWITCH_MEANINGS: Readonly<Record<AdaptiveSwitch, string>> = {
 	replan: 'estimates are made again now and then, from what has ended and what still runs',
 	sleep: 'a replica that may be needed again goes to sleep in place of being stopped',
 	share: 'several engines on one GPU, where the cluster allows it',
-	tensor: 'the last long calls run on all GPUs of a host together',
+	tensor:
+		'one engine over two GPUs where that takes less GPU time; the last long calls on all GPUs of a host together',
 	cuts: 'outputs are cut where the accuracy budget of the gate pays for it',
 };
 

@@ -155,6 +155,19 @@ describe('Controller', () => {
 		expect(run.view()).toMatchObject({ openQueries: 0, openExpertCalls: 0, acceptable: [] });
 	});
 
+	it('takes no limit for a call that was put aside with as many tokens', () => {
+		const run = running();
+		run.act({ type: 'park', call: callId('q0/0') });
+		run.happen({ kind: 'call-parked', call: callId('q0/0'), replica: replicaId('r'), outputTokens: 12 });
+		const again = (maxOutputTokens: number): void => {
+			run.act({ type: 'dispatch', call: callId('q0/0'), replica: replicaId('r'), maxOutputTokens });
+		};
+		expect(() => again(12)).toThrow(/q0\/0 has 12 tokens already and is to generate at most 12/);
+		expect(() => again(Number.NaN)).toThrow(PolicyError);
+		again(13);
+		expect(run.orders.at(-1)).toBe('dispatch q0/0 r');
+	});
+
 	it('makes the aggregator call when the gate does not accept, with the prompt that the answers imply', () => {
 		const run = running('unanimous');
 		for (const [slot, answer] of [...'AAB'].entries()) run.finish(`q0/${slot}`, answer);

@@ -25,6 +25,7 @@ async function run(name: string, sets: readonly string[] = [], gate = 'majority'
 		neverStarted: count((record) => record.type === 'call-cancelled' && record.replica === null),
 		slept: count((record) => record.type === 'replica-changed' && record.state === 'falling-asleep'),
 		wide: count((record) => record.type === 'replica-changed' && record.gpus.length > 1),
+		pairs: count((record) => record.type === 'replica-changed' && record.gpus.length === 2),
 		cut: count((record) => record.type === 'call-dispatched' && record.cutTokens !== undefined),
 		replans: count(({ type }) => type === 'plan-made') - 1,
 	};
@@ -51,11 +52,12 @@ describe('each idea of the adaptive policy', () => {
 		expect(all.cancelled).toBeGreaterThan(0);
 		expect(all.moved).toBeGreaterThan(0);
 		expect(all.parked).toBeGreaterThan(0);
-		expect(all.wide).toBeGreaterThan(0);
+		expect(all.pairs).toBeGreaterThan(0);
+		expect(all.wide).toBeGreaterThan(all.pairs);
 		expect(all.replans).toBeGreaterThan(0);
 
 		expect((await run('adaptive:all-early')).cancelled).toBe(0);
-		const still = await run('adaptive:all-migrate-steal-park-replan');
+		const still = await run('adaptive:all-migrate-steal-park-replan-tensor');
 		expect([still.moved, still.parked, still.wide, still.replans]).toEqual([0, 0, 0, 0]);
 		expect((await run('adaptive:all-tensor')).wide).toBe(0);
 	});

@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { modelId, replicaId } from '../../../sim/domain/ids.ts';
+import type { ReplicaView, View } from '../../../sim/domain/scheduler.ts';
+import type { Expectations } from '../../../solver/adaptive/estimates.ts';
+import { gpuCount, Outlook } from '../../../solver/adaptive/outlook.ts';
+
+const replica = (id: string, gpus: readonly string[] = ['gpu0']) =>
+	({ id: replicaId(id), state: 'awake', gpus }) as unknown as ReplicaView;
+
+const outlookOver = (...replicas: ReplicaView[]): Outlook =>
+	new Outlook({ replicas } as unknown as View, { estimates: [] } as unknown as Expectations);
+
+describe('Outlook', () => {
+	it('names each new replica as none was named before, also after a start that was refused', () => {
+		// a1 was refused, so that two replicas stand for three names.
+		const outlook = outlookOver(replica('a0-m'), replica('a2-m'));
+		expect(outlook.newReplica(modelId('m'))).toBe('a3-m');
+		expect(outlook.newReplica(modelId('m'))).toBe('a4-m');
+		expect(outlookOver(replica('a0-m'), replica('a2-m')).newReplica(modelId('other'))).toBe('a2-other');
+	});
+
+	it('counts an engine over two GPUs twice', () => {
+		expect(gpuCount([replica('a'), replica('b', ['gpu1', 'gpu2'])])).toBe(3);
+	});
+});
