@@ -16,7 +16,7 @@ export interface Happening {
 export interface CarriedCall {
 	/** Null: nothing yet, or its server does not tell tokens, so it begins again. */
 	readonly output: CarriedOutput | null;
-	/** By all moves and parkings so far: prompt and output of each that had begun. */
+	/** By all moves and parkings so far: prompt and output of each place where it had begun. */
 	readonly recomputedTokens: number;
 	readonly migrations: number;
 }

@@ -75,9 +75,8 @@ function decide(view: View, trueOutputTokens: TrueOutputTokens | null): readonly
 }
 
 /** Estimates are made again now and then, from what has ended and what still runs. */
-function isReplanDue({ view, expected }: Outlook): boolean {
-	const plans = 1 + (view.plan.revision ?? 0);
-	return secondsFromUs(view.nowUs) >= plans * expected.tuning.replanSeconds;
+function isReplanDue({ view, expected, tables }: Outlook): boolean {
+	return secondsFromUs(view.nowUs - tables.sinceUs) >= expected.tuning.replanSeconds;
 }
 
 /** Accepts votes that stand, or will stand whatever comes: then the calls that are still open are given up. */
@@ -94,7 +93,7 @@ function settlements(outlook: Outlook): readonly Action[] {
 function giveUp(outlook: Outlook, query: QueryId): readonly Action[] {
 	const open = outlook.view
 		.query(query)
-		.slots.filter(({ state }) => state === 'pending' || state === 'dispatched');
+		.slots.filter(({ state }) => state === 'pending' || state === 'dispatched' || state === 'parking');
 	for (const { call } of open) outlook.take(call);
 	return open.map(({ call }) => ({ type: 'cancel', call }));
 }

@@ -1,8 +1,8 @@
 import type { Cluster, ReplicaProfile } from '../sim/domain/model.ts';
 import type { RequiredCall, RequiredWork, Way } from '../sim/domain/required-work.ts';
 import { secondsFromUs } from '../sim/domain/units.ts';
-import { latencyUs } from './call-cost.ts';
-import { type BoundProblem, gpuTimeUs, leastOf, memo } from './gpu-time-bound.ts';
+import { latencyUs, leastOf } from './call-cost.ts';
+import { type BoundProblem, gpuTimeUs, memo } from './gpu-time-bound.ts';
 
 export interface BoundInput {
 	readonly cluster: Cluster;
@@ -31,7 +31,7 @@ export interface LowerBound {
  * type g are at most capacity(g) x wall time, W. Which call runs where, and which way a query goes, may be divided as one likes: that is a
  * linear program with W to be minimal. For any prices of GPU time with the sum of price(g) x capacity(g) equal to 1,
  *
- *     W >= sum over queries of the least over its ways of the sum over calls of the least over profiles of price(g) x t x charges,
+ *     W >= sum over queries of the least over its ways of the sum over calls and their tokens of the least over profiles of price(g) x t x charges,
  *
  * and the best prices give the optimum (duality). Area is the same with one price for all types. To that comes loading:
  * - before the first load ends nothing computes, so each GPU loses the shortest load L. A model of which every schedule needs a load loses
@@ -39,8 +39,8 @@ export interface LowerBound {
  * - or, instead of L for each GPU, the loads of all those models. The better of the two is taken.
  * Queries that arrive at or after some time A can be computed only after it: W >= A + what they cost, for every A.
  *
- * Chain. A call ends no sooner than a load of its model, or its query's arrival, and then its tokens one step after another, alone, under the
- * profile that is quickest. An aggregator call adds its own steps to the latest expert call of its way. The quickest way counts.
+ * Chain. A call ends no sooner than the quickest load of its model, or its query's arrival, and then its tokens one step after another, alone, each part
+ * under the profile that is quickest. An aggregator call adds its own steps to the latest expert call of its way. The quickest way counts.
  *
  * The event clock of a run is rounded to whole microseconds: a session may seem half a microsecond shorter. A second session of a model pays
  * a load of at least 1 us for that; the first ones of all models and the two ends of a chain are allowed for here. Not allowed for: a call of
@@ -94,12 +94,14 @@ export function boundProblem({ cluster, profiles, work }: BoundInput): BoundProb
 }
 
 function chainUs({ work, options }: BoundProblem): number {
-	const least = (call: RequiredCall, cost: (profile: ReplicaProfile) => number): number =>
-		leastOf(options.get(call.model) ?? [], ({ profile }) => cost(profile));
-	const aloneUs = memo((call: RequiredCall) => least(call, (profile) => latencyUs(profile, call)));
-	const loadedUs = memo((call: RequiredCall) =>
-		least(call, (profile) => profile.loadUs + latencyUs(profile, call)),
-	);
+	const profilesOf = ({ model }: RequiredCall): readonly ReplicaProfile[] =>
+		(options.get(model) ?? []).map(({ profile }) => profile);
+	const aloneUs = memo((call: RequiredCall) => {
+		const profiles = profilesOf(call);
+		return profiles.length === 0 ? 0 : latencyUs(profiles, call);
+	});
+	const loadedUs = (call: RequiredCall): number =>
+		leastOf(profilesOf(call), ({ loadUs }) => loadUs) + aloneUs(call);
 	const wayUs = (way: Way, arrivalUs: number): number => {
 		let expertsEndUs = arrivalUs;
 		for (const call of way)

@@ -96,7 +96,7 @@ export function chargesOf(profile: ReplicaProfile, calls: readonly CallSize[]): 
 	let best = candidates[0] as Charges;
 	let bestUs = -1;
 	for (const charges of candidates) {
-		const sumUs = calls.reduce((sum, call) => sum + workUs(charges, call), 0);
+		const sumUs = calls.reduce((sum, call) => sum + workUs([charges], call), 0);
 		if (sumUs <= bestUs) continue;
 		best = charges;
 		bestUs = sumUs;
@@ -135,52 +135,135 @@ function waysToCharge(form: StepForm, engine: EngineConfig): readonly Charges[] 
 }
 
 /**
- * Engine time charged to one call, at least. Each of its O tokens comes from a step of its own in which it is one sequence: the first
+ * Time charged to one call, at least. Each of its O tokens comes from a step of its own in which it is one sequence: the first
  * from its prompt's last chunk, the others from decoding, with P + j - 1 tokens of context before and P + j held after for token j = 1 to O - 1.
  * After a preemption or a move a token may instead come from computing everything again, which costs no decode but all tokens; the cheaper
- * is charged.
+ * is charged. A call may move between engines of several charges: seat, token and KV memory are charged where they are cheapest together, token by
+ * token; what it computes and reads, each where it is cheapest.
  */
-export function workUs(charges: Charges, { promptTokens, outputTokens }: CallSize): number {
-	const decodes = outputTokens - 1;
-	const heldTokens = outputTokens * promptTokens + (decodes * outputTokens) / 2;
-	const { computing } = charges;
+export function workUs(charges: readonly Charges[], { promptTokens, outputTokens }: CallSize): number {
+	const lines = charges.map(
+		({ perSequenceUs, perTokenUs, perHeldUs }): Line => ({
+			at0: perSequenceUs + perTokenUs,
+			slope: perHeldUs,
+		}),
+	);
+	const computing = leastComputing(charges.map((one) => one.computing));
 	return (
-		charges.perSequenceUs * outputTokens +
-		charges.perTokenUs * outputTokens +
-		charges.perHeldUs * heldTokens +
+		sumOfLeast(lines, promptTokens, promptTokens + outputTokens) +
 		promptWorkUs(computing, promptTokens) +
-		decodeUs(charges.perDecodeUs, charges.perContextUs, promptTokens, decodes, computing)
+		decodeUs(
+			leastOf(charges, ({ perDecodeUs }) => perDecodeUs),
+			leastOf(charges, ({ perContextUs }) => perContextUs),
+			promptTokens,
+			outputTokens - 1,
+			computing,
+		)
 	);
 }
+
+interface Line {
+	readonly at0: number;
+	readonly slope: number;
+}
+
+/** Sum over x = from to `to` - 1 of the least of some lines. */
+function sumOfLeast(lines: readonly Line[], from: number, to: number): number {
+	const at = ({ at0, slope }: Line, x: number): number => at0 + slope * x;
+	let sum = 0;
+	for (let x = from; x < to; ) {
+		let least = lines[0] as Line;
+		for (const line of lines) if (at(line, x) < at(least, x)) least = line;
+		// Until a flatter one is below it.
+		let next = to;
+		for (const line of lines)
+			if (line.slope < least.slope)
+				next = Math.min(
+					next,
+					Math.max(x + 1, Math.ceil((line.at0 - least.at0) / (least.slope - line.slope))),
+				);
+		sum += least.at0 * (next - x) + least.slope * sumOfRange(x, next);
+		x = next;
+	}
+	return sum;
+}
+
+/** All charges times a price. */
+export const pricedCharges = (charges: Charges, price: number): Charges => ({
+	perSequenceUs: price * charges.perSequenceUs,
+	perTokenUs: price * charges.perTokenUs,
+	perHeldUs: price * charges.perHeldUs,
+	perDecodeUs: price * charges.perDecodeUs,
+	perContextUs: price * charges.perContextUs,
+	computing: { ...charges.computing, perTokenUs: price * charges.computing.perTokenUs },
+});
+
+/** Smallest value; 0 for no option, which bounds nothing. */
+export const leastOf = <T>(items: readonly T[], value: (item: T) => number): number =>
+	items.length === 0 ? 0 : items.reduce((low, item) => Math.min(low, value(item)), Number.POSITIVE_INFINITY);
 
 /** With a prefix cache, a prompt may be there already but for one token. */
 const promptWorkUs = ({ perTokenUs, freeTokens, blockTokens }: Computing, promptTokens: number): number =>
 	blockTokens === null ? perTokenUs * Math.max(0, promptTokens - freeTokens) : 0;
 
 /**
- * Time of one call alone on an engine, at least: its prompt in the best chunks, then a step for each further token.
+ * Time of one call alone on engines of these profiles, between which it may move as it likes, at least: its prompt in the best chunks, then a step for
+ * each further token, each part where it is quickest.
  * A step that computes L tokens again, after a preemption or a move, takes F and at least (L - knee) x min(F / knee, k) more, in one chunk
  * or several.
  */
-export function latencyUs(profile: ReplicaProfile, { promptTokens, outputTokens }: CallSize): number {
-	const { engine } = profile;
-	const computed = engine.prefixCaching ? 1 : promptTokens;
-	return Math.max(
-		...formsOf(profile).map((form) => {
-			const knee = Math.max(1, form.kneeTokens);
-			const again: Computing = {
-				perTokenUs: engine.prefixCaching ? 0 : Math.min(form.fixedUs / knee, form.perTokenOverKneeUs),
-				freeTokens: knee,
-				blockTokens: null,
-			};
-			const decodes = outputTokens - 1;
-			return (
-				promptUs(form, computed, engine.maxNumBatchedTokens) +
-				decodes * (form.fixedUs + form.perSequenceUs) +
-				decodeUs(form.perDecodeUs, form.perContextUs, promptTokens, decodes, again)
-			);
-		}),
+export function latencyUs(
+	profiles: readonly ReplicaProfile[],
+	{ promptTokens, outputTokens }: CallSize,
+): number {
+	const decodes = outputTokens - 1;
+	const latency = (forms: readonly OwnForm[]): number => {
+		const computings = forms.map(({ form, engine }) => computingAlone(form, engine));
+		return (
+			leastOf(forms, ({ form, engine }) =>
+				promptUs(form, engine.prefixCaching ? 1 : promptTokens, engine.maxNumBatchedTokens),
+			) +
+			decodes * leastOf(forms, ({ form }) => form.fixedUs + form.perSequenceUs) +
+			decodeUs(
+				leastOf(forms, ({ form }) => form.perDecodeUs),
+				leastOf(forms, ({ form }) => form.perContextUs),
+				promptTokens,
+				decodes,
+				leastComputing(computings),
+			)
+		);
+	};
+	const own = profiles.map((profile) =>
+		formsOf(profile).map((form): OwnForm => ({ form, engine: profile.engine })),
 	);
+	// One form of each profile is a bound, whichever it is: of the GPUs' time, and of the host's where that runs beside it.
+	return Math.max(
+		latency(own.flatMap((forms) => forms.slice(0, 1))),
+		latency(own.flatMap((forms) => forms.slice(-1))),
+	);
+}
+
+interface OwnForm {
+	readonly form: StepForm;
+	readonly engine: EngineConfig;
+}
+
+function computingAlone(form: StepForm, { prefixCaching }: EngineConfig): Computing {
+	const knee = Math.max(1, form.kneeTokens);
+	const perTokenUs = prefixCaching ? 0 : Math.min(form.fixedUs / knee, form.perTokenOverKneeUs);
+	return { perTokenUs, freeTokens: knee, blockTokens: null };
+}
+
+/** No more than any of these. */
+function leastComputing(computings: readonly Computing[]): Computing {
+	const blocks = new Set(computings.map(({ blockTokens }) => blockTokens));
+	const [block = null] = blocks;
+	return {
+		perTokenUs: leastOf(computings, ({ perTokenUs }) => perTokenUs),
+		freeTokens: Math.max(...computings.map(({ freeTokens }) => freeTokens)),
+		// Where they differ, everything may be in the cache.
+		blockTokens: blocks.size > 1 ? 1 : block,
+	};
 }
 
 /** Least time of a prompt alone over all numbers of chunks; equal chunks are best, and the cost is convex in their number. */

@@ -16,12 +16,12 @@ export function expectedBoundSeconds(problem: Problem): number {
 	const queryCount = queries.length + (future?.count ?? 0);
 	const counts: CallCount[] = [...problem.expertCalls];
 	if (aggregator !== null)
-		for (const [task, count] of countBy(queries.map((query) => query.task)))
+		for (const [task, share] of taskShares(problem))
 			counts.push({
 				model: aggregator.model,
 				task,
 				role: 'aggregator',
-				count: Math.round((gate.aggregatedShare * count * queryCount) / queries.length),
+				count: Math.round(gate.aggregatedShare * share * queryCount),
 			});
 	const work = counts.flatMap((count) => expectedWork(problem, count));
 	if (work.length === 0) return 0;
@@ -59,8 +59,11 @@ function meanPromptTokens({ queries }: Problem, model: ModelId): number {
 	return Math.max(1, Math.round(known.reduce((sum, tokens) => sum + tokens, 0) / Math.max(1, known.length)));
 }
 
-function countBy(names: readonly string[]): ReadonlyMap<string, number> {
-	const counts = new Map<string, number>();
-	for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-	return counts;
+/** Of the queries; of those to come alone, as their calls say. */
+function taskShares({ queries, expertCalls }: Problem): ReadonlyMap<string, number> {
+	const counted = queries.length > 0 ? queries.map(({ task }) => ({ task, count: 1 })) : expertCalls;
+	const total = counted.reduce((sum, { count }) => sum + count, 0);
+	const shares = new Map<string, number>();
+	for (const { task, count } of counted) shares.set(task, (shares.get(task) ?? 0) + count / total);
+	return shares;
 }

@@ -1,7 +1,7 @@
 import type { ModelId } from '../sim/domain/ids.ts';
 import type { Cluster, Gpu, ReplicaProfile } from '../sim/domain/model.ts';
 import type { RequiredCall, RequiredWork, Way } from '../sim/domain/required-work.ts';
-import { type Charges, chargesOf, workUs } from './call-cost.ts';
+import { type Charges, chargesOf, leastOf, pricedCharges, workUs } from './call-cost.ts';
 
 /** One profile that the cluster can hold. */
 export interface BoundOption {
@@ -94,18 +94,21 @@ function callCosts({ options }: BoundProblem, prices: Prices, typical: readonly 
 		if (own === undefined) byModel.set(call.model, [call]);
 		else own.push(call);
 	}
-	const charged = new Map<ModelId, readonly { readonly price: number; readonly charges: Charges }[]>();
+	const charged = new Map<ModelId, readonly Charges[]>();
 	for (const [model, own] of options)
 		charged.set(
 			model,
-			own.map(({ profile }) => ({
-				price: profile.tensorParallel * priceOf(prices, profile),
-				charges: chargesOf(profile, byModel.get(model) ?? []),
-			})),
+			own.map(({ profile }) =>
+				pricedCharges(
+					chargesOf(profile, byModel.get(model) ?? []),
+					profile.tensorParallel * priceOf(prices, profile),
+				),
+			),
 		);
-	return memo((call) =>
-		leastOf(charged.get(call.model) ?? [], ({ price, charges }) => price * workUs(charges, call)),
-	);
+	return memo((call) => {
+		const charges = charged.get(call.model) ?? [];
+		return charges.length === 0 ? 0 : workUs(charges, call);
+	});
 }
 
 function boundUs(problem: BoundProblem, prices: Prices, costUs: CallCost): number {
@@ -196,7 +199,3 @@ export function memo(figure: (call: RequiredCall) => number): (call: RequiredCal
 		return value;
 	};
 }
-
-/** Smallest value; 0 for no option, which bounds nothing. */
-export const leastOf = <T>(items: readonly T[], value: (item: T) => number): number =>
-	items.length === 0 ? 0 : items.reduce((low, item) => Math.min(low, value(item)), Number.POSITIVE_INFINITY);

@@ -5,7 +5,7 @@ import { UsageError } from '../sim/domain/errors.ts';
 import { type ModelId, modelId } from '../sim/domain/ids.ts';
 import type { Answer } from '../sim/domain/work.ts';
 import { didYouMean } from './did-you-mean.ts';
-import { expectation, show } from './experiment-problem.ts';
+import { expectation, mostTelling, show } from './experiment-problem.ts';
 
 const text = z.string().min(1);
 const tokens = z.int().min(0);
@@ -27,7 +27,9 @@ const pastQuerySchema = z
 			})
 			.describe('The aggregation of exactly these answers.'),
 	})
-	.describe('A past query: one line of a JSON Lines file.');
+	.describe(
+		'A past query: one line of a JSON Lines file. One question, one row: several of one question would count as independent.',
+	);
 
 type PastLine = z.infer<typeof pastQuerySchema>;
 
@@ -43,7 +45,7 @@ export interface CalibrationTerms {
 }
 
 /**
- * Reads a calibration file; empty lines are allowed.
+ * Reads a calibration file; empty lines are allowed. Rows are taken to be independent of each other: one question, one row.
  * @param place name of the file in messages
  * @throws UsageError E_CALIBRATION `file:line field: expected X, got Y`
  */
@@ -81,10 +83,10 @@ function parseLine(line: string, at: string): PastLine {
 	}
 	const parsed = pastQuerySchema.safeParse(raw);
 	if (parsed.success) return parsed.data;
-	const issue = parsed.error.issues[0];
-	const path = issue?.path ?? [];
+	const issue = mostTelling(parsed.error.issues);
+	const { path } = issue;
 	const field = path.map(String).join('.');
-	if (issue?.code === 'unrecognized_keys') {
+	if (issue.code === 'unrecognized_keys') {
 		const [key = ''] = issue.keys;
 		const known = Object.keys(
 			field === 'aggregator' ? pastQuerySchema.shape.aggregator.shape : pastQuerySchema.shape,
@@ -96,8 +98,7 @@ function parseLine(line: string, at: string): PastLine {
 		(value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
 		raw,
 	);
-	const expected = issue === undefined ? 'a past query' : expectation(issue);
-	throw problem(at, field === '' ? 'the line' : field, expected, show(got));
+	throw problem(at, field === '' ? 'the line' : field, expectation(issue), show(got));
 }
 
 function checkTerms(line: PastLine, at: string, { pool, slotsPerQuery }: CalibrationTerms): void {

@@ -62,7 +62,7 @@ export function schemaProblem(
  * The first issue, unless another explains it: a field that is missing may stand there under a wrong name, and of two limits
  * on one number the narrower is meant.
  */
-function mostTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
+export function mostTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
 	const first = deepest(issues[0] as z.core.$ZodIssue);
 	const unknown = issues.find(
 		({ code, path }) =>

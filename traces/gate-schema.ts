@@ -34,14 +34,14 @@ const gateObjectSchema = z.strictObject({
 	calibration: name
 		.optional()
 		.describe(
-			'File of past questions (JSON Lines, mosaic schema --of calibration), relative to this file; absent: they are simulated.',
+			'File of past questions (JSON Lines, mosaic schema --of calibration), relative to this file, one question a row; absent: they are simulated.',
 		),
 	calibrationQueries: z
 		.int()
 		.min(2)
 		.max(1_000_000)
 		.default(20_000)
-		.describe('How many past questions are simulated.'),
+		.describe('How many past questions are simulated; of no use beside a file.'),
 });
 
 export const gateSchema = z

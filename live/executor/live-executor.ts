@@ -51,16 +51,15 @@ export class LiveExecutor implements Executor {
 		this.replica(replica).wake();
 	}
 
-	/** A call whose end is on its way to the controller, who thinks that it was parked before, stays as it ended. */
 	dispatch(call: Call, replica: ReplicaId): void {
-		if (this.outbox.hasEnded(call.id)) return;
 		const parked = this.parked.get(call.id);
 		this.parked.delete(call.id);
 		this.replica(replica).takeIn({ carried: null, attempts: 0, ...parked, call });
 	}
 
-	/** A call that has ended meanwhile stays as it ended. */
+	/** A call that has ended meanwhile stays as it ended; of one that is parked nothing is left to be told. */
 	cancel(call: CallId): void {
+		if (this.parked.delete(call)) return;
 		for (const replica of this.replicas.values()) if (replica.cancel(call)) return;
 	}
 
@@ -107,7 +106,7 @@ export class LiveExecutor implements Executor {
 		this.launcher.holdUntil(cleared);
 		for (const { start, state, openCalls, carried, cancelling } of replicas) {
 			const replica = this.create(start);
-			for (const call of cancelling) this.endCancelled(call, start.replica);
+			for (const { id } of cancelling) this.endCancelled(id, start.replica, carriedTokens(carried.get(id)));
 			switch (state) {
 				case 'loading':
 				case 'awake':
@@ -156,10 +155,10 @@ export class LiveExecutor implements Executor {
 		return present(this.replicas.get(id), `replica ${id}`);
 	}
 
-	/** Its server was told to stop, or died with its controller; what it had produced is not known. */
-	private endCancelled({ id }: Call, replica: ReplicaId): void {
+	/** Its server was told to stop, or died with its controller; what it had produced there is not known. */
+	private endCancelled(id: CallId, replica: ReplicaId, outputTokens: number): void {
 		this.parts.content.forget(id);
-		const work = cancelledWork(this.parts.clock.nowUs(), 0);
+		const work = cancelledWork(this.parts.clock.nowUs(), outputTokens);
 		this.outbox.put({ kind: 'call-ended', call: id, replica, outcome: { kind: 'cancelled' }, work });
 	}
 }

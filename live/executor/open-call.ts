@@ -47,7 +47,7 @@ export function carriedOn(open: OpenCall, soFar: AnswerSoFar | null): CarriedCal
 	const had = carriedTokens(carried) + (soFar === null ? 0 : outputTokens);
 	return {
 		output: outputOf(open, soFar) ?? carried?.output ?? null,
-		recomputedTokens: (carried?.recomputedTokens ?? 0) + (had === 0 ? 0 : (promptTokens ?? 0) + had),
+		recomputedTokens: (carried?.recomputedTokens ?? 0) + (soFar === null ? 0 : (promptTokens ?? 0) + had),
 		migrations: (carried?.migrations ?? 0) + 1,
 	};
 }

@@ -1,5 +1,4 @@
 import type { ExecutorEvent } from '../../sim/core/executor.ts';
-import type { CallId } from '../../sim/domain/ids.ts';
 import type { LiveClock } from '../clock.ts';
 import type { Happening } from '../happening.ts';
 
@@ -11,8 +10,6 @@ export class Outbox {
 	private readonly deliver: (happening: Happening) => void;
 	private waiting: Happening[] = [];
 	private closed = false;
-	/** Calls of which the end is told, delivered or not. */
-	private readonly ended = new Set<CallId>();
 
 	constructor(clock: LiveClock, deliver: (happening: Happening) => void) {
 		this.clock = clock;
@@ -22,14 +19,9 @@ export class Outbox {
 	/** @param words what comes with it */
 	put(event: Untimed<ExecutorEvent>, words: Omit<Happening, 'event'> = {}): void {
 		if (this.closed) return;
-		if (event.kind === 'call-ended') this.ended.add(event.call);
 		const timed = { ...event, timeUs: this.clock.nowUs() } as ExecutorEvent;
 		this.waiting.push({ event: timed, ...words });
 		if (this.waiting.length === 1) setImmediate(() => this.flush());
-	}
-
-	hasEnded(call: CallId): boolean {
-		return this.ended.has(call);
 	}
 
 	/** Nothing is delivered any more, not even what waits. */

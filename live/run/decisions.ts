@@ -1,6 +1,6 @@
 import type { CallRecord } from '../../sim/core/cluster-state.ts';
 import { Controller, type Judge } from '../../sim/core/controller.ts';
-import { asksScheduler } from '../../sim/core/executor.ts';
+import type { ExecutorEvent } from '../../sim/core/executor.ts';
 import type { Remaining } from '../../sim/core/problem.ts';
 import { remainingOf } from '../../sim/core/remaining.ts';
 import type { CallId, ReplicaId } from '../../sim/domain/ids.ts';
@@ -10,7 +10,7 @@ import type { ReplicaState, Scheduler } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
 import type { TimeUs } from '../../sim/domain/units.ts';
 import type { Call, Gate } from '../../sim/domain/work.ts';
-import type { Happening, RestoredReplica } from '../happening.ts';
+import { type CarriedCall, carriedTokens, type RestoredReplica } from '../happening.ts';
 import type { JournalInput } from '../journal/records.ts';
 import { Moves } from './moves.ts';
 import { type Order, OrderBook } from './orders.ts';
@@ -59,6 +59,7 @@ export class Decisions {
 		if (this.apply(input) && this.firstPlan !== null) this.controller.decide(input.timeUs);
 		const orders = this.book.take();
 		for (const order of orders) this.moves.note(order);
+		for (const order of orders) if (order.kind === 'cancel') this.forgetIfOver(order.call);
 		return orders;
 	}
 
@@ -72,7 +73,7 @@ export class Decisions {
 
 	/** Nothing is on its way: without an arrival or a new plan, nothing will happen any more. */
 	get isQuiet(): boolean {
-		// Of a call that is to be parked, the end may be on its way.
+		// What has become of a call that is to be parked is on its way.
 		if (this.moves.isParking) return false;
 		return [...this.controller.state.replicas.values()].every(
 			({ state, open }) => AT_REST.has(state) && open.size === 0,
@@ -105,22 +106,24 @@ export class Decisions {
 		});
 	}
 
-	/** Calls that were sent to a replica whose failure was not known yet, and of which its executor had no time to say that they came back. */
-	stranded(): readonly { readonly call: CallId; readonly replica: ReplicaId }[] {
-		return [...this.controller.state.calls.values()].flatMap(({ call, state, replica }) => {
-			const isOpen = state === 'dispatched' || state === 'cancelling';
-			return isOpen && replica !== null && this.isGone(replica) ? [{ call: call.id, replica }] : [];
-		});
+	/** What calls have with them that are parked or to be, and may be dispatched again. */
+	parked(): ReadonlyMap<CallId, CarriedCall> {
+		const { calls } = this.controller.state;
+		const waits = (id: CallId) => ['pending', 'parking'].includes(calls.get(id)?.state ?? '');
+		return new Map([...this.moves.carried()].filter(([id]) => waits(id)));
 	}
 
-	/**
-	 * Whether an event is about a call that is over: it was parked, or so the scheduler thought, and cancelled while its end was on its way. It
-	 * changes nothing any more.
-	 */
-	isLate({ event }: Happening): boolean {
-		if (!('call' in event)) return false;
-		const { state } = this.controller.state.call(event.call);
-		return state === 'finished' || state === 'failed' || state === 'cancelled';
+	/** Calls that were sent to a replica whose failure was not known yet, and of which its executor had no time to say that they came back. */
+	stranded(): readonly Pick<
+		Extract<ExecutorEvent, { kind: 'call-returned' }>,
+		'call' | 'replica' | 'outputTokens'
+	>[] {
+		const carried = this.moves.carried();
+		return [...this.controller.state.calls.values()].flatMap(({ call, state, replica }) => {
+			const isOpen = state === 'dispatched' || state === 'cancelling';
+			if (!isOpen || replica === null || !this.isGone(replica)) return [];
+			return [{ call: call.id, replica, outputTokens: carriedTokens(carried.get(call.id)) }];
+		});
 	}
 
 	/** Engines that were last reported to have open calls. */
@@ -130,6 +133,11 @@ export class Decisions {
 
 	call(id: CallId) {
 		return this.controller.state.call(id).call;
+	}
+
+	/** One that was cancelled while it was parked, or about to be: no end of it is reported. */
+	private forgetIfOver(call: CallId): void {
+		if (this.controller.state.call(call).state === 'cancelled') this.moves.forget(call);
 	}
 
 	private isGone(replica: ReplicaId): boolean {
@@ -156,17 +164,16 @@ export class Decisions {
 				return true;
 			case 'happening': {
 				const { happening } = input;
-				const isLate = this.isLate(happening);
-				const event = this.moves.apply(happening);
-				if (isLate) return false;
-				this.controller.apply(event);
+				const { event } = happening;
+				this.moves.apply(happening);
+				const asks = this.controller.apply(event);
+				if (event.kind === 'call-parked') this.forgetIfOver(event.call);
 				if (event.kind === 'engine-active') {
 					if (event.active) this.active.add(event.replica);
 					else this.active.delete(event.replica);
 				}
 				// One that was sent to a replica whose failure is known by now: nothing follows that would ask.
-				if (happening.event.kind === 'call-returned') return this.isGone(happening.event.replica);
-				return asksScheduler(event);
+				return event.kind === 'call-returned' ? this.isGone(event.replica) : asks;
 			}
 		}
 	}

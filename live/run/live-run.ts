@@ -140,16 +140,15 @@ export class LiveRun {
 	private takeOver(hands: LiveHands, timeUs: TimeUs): void {
 		// What computed when the last controller died computes no more.
 		this.restEngines(timeUs);
-		const { moves } = this.decisions;
-		for (const { event, ...rest } of moves.unreported())
+		for (const { event, ...rest } of this.decisions.moves.unreported())
 			this.push({ kind: 'happening', timeUs, happening: { event: { ...event, timeUs }, ...rest } });
 		for (const stranded of this.decisions.stranded()) {
-			const event = { kind: 'call-returned', timeUs, ...stranded, reason: GONE, outputTokens: 0 } as const;
+			const event = { kind: 'call-returned', timeUs, ...stranded, reason: GONE } as const;
 			this.push({ kind: 'happening', timeUs, happening: { event } });
 		}
 		const replicas = this.decisions.restorable();
-		const carried = moves.carried();
-		if (replicas.length > 0 || carried.size > 0) hands.restore(replicas, carried);
+		const parked = this.decisions.parked();
+		if (replicas.length > 0 || parked.size > 0) hands.restore(replicas, parked);
 	}
 
 	/** @returns false when all engines are known to be at rest */
@@ -210,13 +209,12 @@ export class LiveRun {
 	private take(input: JournalInput, seq: number): void {
 		const { journal, onHappening, signal } = this.parts;
 		const { decisions } = this;
-		const news = input.kind === 'happening' && !decisions.isLate(input.happening) ? input.happening : null;
 		const orders = decisions.step(input);
 		if (orders.length > 0) {
 			journal.append({ kind: 'orders', after: seq, orders: orders.map(orderText) });
 			journal.flush();
 		}
-		if (news !== null) onHappening?.(news, false);
+		if (input.kind === 'happening') onHappening?.(input.happening, false);
 		// Asked to stop, the run still takes down what has happened; a successor carries out what follows from it.
 		if (!signal.aborted && this.hands !== null) for (const order of orders) carryOut(order, this.hands);
 	}
@@ -311,7 +309,8 @@ export class LiveRun {
 	private outcome(status: LiveOutcome['status']): LiveOutcome {
 		const { log, measuredSolveSeconds } = this;
 		// A run ends with its last happening; an interrupted one when it was told to stop.
-		const endUs = log.end(status, status === 'interrupted' ? this.lastUs : undefined);
+		const audit = this.parts.gate.evidence?.().audit ?? null;
+		const endUs = log.end(status, audit, status === 'interrupted' ? this.lastUs : undefined);
 		return {
 			status,
 			endUs,

@@ -1,4 +1,3 @@
-import type { ExecutorEvent } from '../../sim/core/executor.ts';
 import { present } from '../../sim/domain/errors.ts';
 import type { CallId, ReplicaId } from '../../sim/domain/ids.ts';
 import { type CarriedCall, carriedTokens, type Happening } from '../happening.ts';
@@ -43,38 +42,26 @@ export class Moves {
 		}
 	}
 
-	/**
-	 * Takes note of what happened.
-	 * @returns what it comes to: a call that came back before it could be parked is parked, with nothing; it may have been sent elsewhere by now
-	 */
-	apply({ event, carried }: Happening): ExecutorEvent {
+	/** Takes note of what happened. */
+	apply({ event, carried }: Happening): void {
 		switch (event.kind) {
 			case 'call-migrated':
 			case 'call-parked': {
 				const placed = this.calls.get(event.call);
-				if (placed === undefined) return event;
+				if (placed === undefined) return;
 				placed.moves = placed.moves.slice(1);
 				placed.carried = carried ?? placed.carried;
-				return event;
+				break;
 			}
-			case 'call-returned': {
-				const { timeUs, call, replica } = event;
-				const placed = this.calls.get(call);
-				const park = placed?.moves.findIndex(isPark) ?? -1;
-				if (placed === undefined || park < 0) {
-					this.calls.delete(call);
-					return event;
-				}
-				placed.moves = placed.moves.slice(park + 1);
-				placed.carried = null;
-				return { kind: 'call-parked', timeUs, call, replica, outputTokens: 0 };
-			}
+			case 'call-returned':
 			case 'call-ended':
-				this.calls.delete(event.call);
-				return event;
-			default:
-				return event;
+				this.forget(event.call);
 		}
+	}
+
+	/** The call is over, or begins again. */
+	forget(call: CallId): void {
+		this.calls.delete(call);
 	}
 
 	/** What calls have with them that moved or were parked, also where that was not reported. */

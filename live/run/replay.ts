@@ -55,9 +55,8 @@ export function replay(entries: readonly JournalEntry[], parts: ReplayParts): Re
 			default:
 				continue;
 		}
-		const isNews = record.kind === 'happening' && !decisions.isLate(record.happening);
 		const orders = decisions.step(record).map(orderText);
-		if (isNews) parts.onHappening(record.happening);
+		if (record.kind === 'happening') parts.onHappening(record.happening);
 		const written = ordered.get(seq);
 		if (written === undefined && orders.length > 0 && seq > lastOrdered)
 			unwritten.push({ kind: 'orders', after: seq, orders });

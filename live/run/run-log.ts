@@ -1,3 +1,4 @@
+import type { AuditEvidence } from '../../sim/domain/calibration.ts';
 import {
 	type EndRecord,
 	type MakespanBound,
@@ -30,16 +31,22 @@ export class RunLog {
 
 	/**
 	 * Writes the last record.
+	 * @param audit what audits found; null without any
 	 * @param endUs absent: with its last happening
 	 * @returns the end of the run
 	 */
-	end(status: 'complete' | 'interrupted', endUs: TimeUs = this.lastRecordUs): TimeUs {
+	end(
+		status: 'complete' | 'interrupted',
+		audit: AuditEvidence | null,
+		endUs: TimeUs = this.lastRecordUs,
+	): TimeUs {
 		const bound = status === 'complete' ? this.bound : undefined;
 		this.onRecord({
 			type: 'run-ended',
 			timeUs: endUs,
 			status,
 			...(bound === undefined ? { lowerBoundUs: null } : bound(this.ended)),
+			...(audit && { audit }),
 		});
 		return endUs;
 	}

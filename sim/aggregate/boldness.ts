@@ -2,7 +2,7 @@
 import type { PastQuery } from '../domain/calibration.ts';
 import type { ModelId } from '../domain/ids.ts';
 import type { ModelClass } from '../domain/model.ts';
-import type { Cuts } from './past-table.ts';
+import type { Cuts } from './past-row.ts';
 import type { SkipScore } from './skip-scores.ts';
 import { keyOf, type VoteCases } from './vote-cases.ts';
 
@@ -20,13 +20,13 @@ export function skipRungs(past: readonly PastQuery[], cases: VoteCases, score: S
 /** Tokens at which the calls of each class, and the aggregator's, may be cut, falling from the longest that was seen. */
 export function cutRungs(
 	past: readonly PastQuery[],
-	classOf: (model: ModelId) => ModelClass,
+	classOf: (model: ModelId) => ModelClass | null,
 ): Readonly<Record<keyof Cuts, readonly number[]>> {
 	const longest: Record<keyof Cuts, number> = { reasoning: 0, instruct: 0, aggregator: 0 };
 	for (const { slots, outputTokens, aggregator } of past) {
 		for (const [slot, model] of slots.entries()) {
 			const who = classOf(model);
-			longest[who] = Math.max(longest[who], outputTokens[slot] ?? 0);
+			if (who !== null) longest[who] = Math.max(longest[who], outputTokens[slot] ?? 0);
 		}
 		longest.aggregator = Math.max(longest.aggregator, aggregator?.outputTokens ?? 0);
 	}
@@ -41,15 +41,21 @@ export function cutRungs(
 /** Tokens that one in twenty of the calls of a class reaches: of what a cut does to votes, that many show enough. */
 export function longOutputs(
 	past: readonly PastQuery[],
-	classOf: (model: ModelId) => ModelClass,
+	classOf: (model: ModelId) => ModelClass | null,
 ): (query: PastQuery, slot: number) => number {
 	const tokens: Record<ModelClass, number[]> = { reasoning: [], instruct: [] };
 	for (const { slots, outputTokens } of past)
-		for (const [slot, model] of slots.entries()) tokens[classOf(model)].push(outputTokens[slot] ?? 0);
+		for (const [slot, model] of slots.entries()) {
+			const who = classOf(model);
+			if (who !== null) tokens[who].push(outputTokens[slot] ?? 0);
+		}
 	const long = (all: readonly number[]): number =>
 		all.toSorted((a, b) => b - a)[Math.floor(all.length / 20)] ?? Number.POSITIVE_INFINITY;
 	const limits = { reasoning: long(tokens.reasoning), instruct: long(tokens.instruct) };
-	return ({ slots }, slot) => limits[classOf(slots[slot] as ModelId)];
+	return ({ slots }, slot) => {
+		const who = classOf(slots[slot] as ModelId);
+		return who === null ? Number.POSITIVE_INFINITY : limits[who];
+	};
 }
 
 const SKIP_RUNGS = 50;

@@ -4,7 +4,6 @@ import type {
 	CutTokens,
 	GateEvidence,
 	GateOptions,
-	PastQuery,
 } from '../domain/calibration.ts';
 import type { ModelId, QueryId } from '../domain/ids.ts';
 import type { Model, ModelClass } from '../domain/model.ts';
@@ -12,12 +11,16 @@ import type { Answer, CallRole, Gate, GateDecision, Query } from '../domain/work
 import { DriftWatch } from './audit.ts';
 import { cutRungs, longOutputs, skipRungs } from './boldness.ts';
 import type { CallWork } from './call-work.ts';
+import { expertStrengths, strongestAnswer } from './expert-strengths.ts';
+import { whyNothing } from './gate-notes.ts';
 import { hashShare } from './hash-share.ts';
-import { fewestQueries, meanLoss, shareUpperBound } from './loss-test.ts';
-import { type Cuts, PastTable, type PastTerms } from './past-table.ts';
+import { meanLoss, shareUpperBound } from './loss-test.ts';
+import type { Cuts, PastTerms } from './past-row.ts';
+import { PastTable } from './past-table.ts';
 import type { Budget } from './saving-path.ts';
 import { learnScores, type SkipScore } from './skip-scores.ts';
 import { type Spending, spendBudget } from './spend-budget.ts';
+import { splitPast } from './split-past.ts';
 import { keyOf, type VoteCase, VoteCases } from './vote-cases.ts';
 import { countVotes } from './votes.ts';
 
@@ -36,25 +39,26 @@ export interface GateContext {
 	readonly seed: number;
 }
 
-/** A gate of its own that skips and cuts are added to; null: all is learned (`calibrated`). */
-export type OwnRule = Pick<Gate, 'decide' | 'foresee'> | null;
+/** A gate of its own that cuts are added to. */
+export interface OwnRule extends Pick<Gate, 'decide' | 'foresee'> {
+	/** Whether a vote may ever stand. */
+	readonly skips: boolean;
+}
 
 /**
  * A gate that spends an accuracy budget, shown on past queries, on cuts and, when it has no rule of its own, on skips; and that audits.
  * Past queries are asked for when it is first asked anything.
+ * @param own null: all is learned (`calibrated`)
  * @param either which votes stand or not as the order of the answers has it, for a rule that decides before the last answer
  */
 export function budgetGate(
 	name: string,
-	own: OwnRule,
+	own: OwnRule | null,
 	either: (answers: readonly Answer[]) => boolean,
 	context: GateContext,
 ): Gate {
 	return new BudgetGate(name, own, either, context);
 }
-
-/** Every fourth past query is learned from: a path needs less than the test. */
-const LEARN_EVERY = 4;
 
 /** A decision that leaves the query open. */
 const OPEN: GateDecision = { verdict: 'open', answer: null };
@@ -65,11 +69,13 @@ interface Spent extends Spending {
 	readonly score: SkipScore;
 	/** Of each expert that was learned about, how often it was right. */
 	readonly strengths: ReadonlyMap<ModelId, number>;
+	/** Null: never cut. */
+	readonly classOf: (model: ModelId) => ModelClass | null;
 }
 
 class BudgetGate implements Gate {
 	readonly name: string;
-	private readonly own: OwnRule;
+	private readonly own: OwnRule | null;
 	private readonly either: (answers: readonly Answer[]) => boolean;
 	private readonly context: GateContext;
 	private readonly classes: ReadonlyMap<ModelId, ModelClass>;
@@ -80,7 +86,7 @@ class BudgetGate implements Gate {
 
 	constructor(
 		name: string,
-		own: OwnRule,
+		own: OwnRule | null,
 		either: (answers: readonly Answer[]) => boolean,
 		context: GateContext,
 	) {
@@ -117,10 +123,10 @@ class BudgetGate implements Gate {
 
 	cutTokens({ model, role }: { readonly model: ModelId; readonly role: CallRole }): number {
 		if (!this.budget.cuts || this.hasDrifted) return NEVER;
-		const { cuts, strengths } = this.spent;
+		const { cuts, classOf } = this.spent;
 		if (role === 'aggregator') return cuts.aggregator;
-		const modelClass = this.classes.get(model);
-		return modelClass === undefined || !strengths.has(model) ? NEVER : cuts[modelClass];
+		const modelClass = classOf(model);
+		return modelClass === null ? NEVER : cuts[modelClass];
 	}
 
 	answerWhenCut(answers: readonly (Answer | undefined)[], query: Query): Answer {
@@ -132,16 +138,19 @@ class BudgetGate implements Gate {
 	}
 
 	evidence(): GateEvidence {
-		const { calibration, options } = this.context;
-		const { spent } = this;
-		const { learned, tested, outcome, cuts, moved, holds } = spent;
+		const { calibration, options, aggregator } = this.context;
+		const { learned, tested, outcome, cuts, moved, holds, neededForFirst } = this.spent;
+		const { name } = this;
+		const { source } = calibration;
 		const skippedShare = outcome.skipped / Math.max(1, tested);
 		const spends = moved || (holds && this.own !== null && skippedShare > 0);
 		// What aggregates everything and cuts nothing loses nothing.
 		const isFree = skippedShare === 0 && !moved;
-		const { note, queriesNeeded } = spends ? SPENDS : this.whyNothing();
+		const hasAggregator = aggregator !== null;
+		const unspent = { name, source, options, hasAggregator, learned, tested, holds, neededForFirst };
+		const { note, queriesNeeded } = spends ? SPENDS : whyNothing(unspent);
 		return {
-			source: calibration.source,
+			source,
 			learned,
 			tested,
 			budgetPoints: options.budgetPoints,
@@ -160,36 +169,6 @@ class BudgetGate implements Gate {
 		return this.context.options.auditShare > 0 ? this.drift.evidence() : null;
 	}
 
-	/** Why the budget is not spent, and how many past queries would change that. */
-	private whyNothing(): Pick<GateEvidence, 'note' | 'queriesNeeded'> {
-		const { calibration, options, aggregator } = this.context;
-		const { learned, tested, holds, neededForFirst } = this.spent;
-		if (aggregator === null) return { note: 'no aggregator to skip or to compare with', queriesNeeded: null };
-		const promise = `${options.budgetPoints} points at ${100 * options.confidence} % confidence`;
-		const fewest = fewestQueries(this.budget.loss, this.budget.alpha);
-		const inAll = (queries: number): number => Math.ceil((queries * LEARN_EVERY) / (LEARN_EVERY - 1));
-		if (tested < fewest) {
-			const needed = Number.isFinite(fewest) ? inAll(fewest) : null;
-			const words = needed === null ? 'no number of them would do' : `at least ${needed} are needed`;
-			return {
-				note: `${calibration.source} (${tested} to test on, ${learned} to learn from) are too few to promise ${promise}: ${words}`,
-				queriesNeeded: needed,
-			};
-		}
-		if (this.own !== null && !holds)
-			return {
-				note: `${this.name} alone was not shown to cost less than ${promise} on ${calibration.source}`,
-				queriesNeeded: null,
-			};
-		// That fewer would have done, had the tested ones been like the learned ones, helps nobody.
-		const needed = neededForFirst === null || neededForFirst <= tested ? null : inAll(neededForFirst);
-		const words = needed === null ? '' : `: about ${needed} might do`;
-		return {
-			note: `nothing that saves work was shown to cost less than ${promise} on ${calibration.source}${words}`,
-			queriesNeeded: needed,
-		};
-	}
-
 	/** It waits for all answers, goes to the aggregator, and says whether it would have skipped that. */
 	private decideAudited(answers: readonly (Answer | undefined)[], query: Query): GateDecision {
 		if (!allEnded(answers)) return OPEN;
@@ -205,12 +184,11 @@ class BudgetGate implements Gate {
 
 	private stands(answers: readonly Answer[], query: Query): boolean {
 		if (this.own !== null || this.hasDrifted) return false;
-		const { score, threshold, strengths } = this.spent;
-		if (!query.slots.every((model) => strengths.has(model))) return false;
+		const { score, threshold } = this.spent;
 		return score(this.cases.of(query.slots, keyOf(query.slots), answers)) <= threshold;
 	}
 
-	private isAudited(query: QueryId): boolean {
+	private isAudited(query: string): boolean {
 		const { options, seed } = this.context;
 		return options.auditShare > 0 && hashShare(`${seed}/audit/${query}`) < options.auditShare;
 	}
@@ -219,15 +197,17 @@ class BudgetGate implements Gate {
 		return this.watch?.hasDrifted ?? false;
 	}
 
+	/** Both what is expected and the wager on it may be wrong: half of the chance each. */
 	private get drift(): DriftWatch {
-		this.watch ??= new DriftWatch(this.expectedShare(), this.budget.alpha);
+		const alpha = this.budget.alpha / 2;
+		this.watch ??= new DriftWatch(this.expectedShare(alpha), alpha);
 		return this.watch;
 	}
 
-	/** Share of skipped past queries on which the aggregator disagreed with the vote: at most that, with the gate's confidence. */
-	private expectedShare(): number {
-		const { skipped, disagreed } = this.spent.outcome;
-		return skipped === 0 ? 0.5 : Math.min(0.99, shareUpperBound(disagreed, skipped, this.budget.alpha));
+	/** Share of past votes that stand on which the aggregator disagreed: at most that, but for a chance of alpha. */
+	private expectedShare(alpha: number): number {
+		const { stood, disagreed } = this.spent.outcome;
+		return stood === 0 ? 0.5 : Math.min(0.99, shareUpperBound(disagreed, stood, alpha));
 	}
 
 	private get spent(): Spent {
@@ -238,11 +218,13 @@ class BudgetGate implements Gate {
 	private spend(): Spent {
 		const { calibration, aggregator, work } = this.context;
 		const past = aggregator === null ? [] : calibration.queries();
-		const toLearn = past.filter((_, index) => index % LEARN_EVERY === 0);
-		const toTest = past.filter((_, index) => index % LEARN_EVERY !== 0);
-		const classOf = (model: ModelId): ModelClass => this.classes.get(model) ?? 'instruct';
+		const { learned: toLearn, tested: toTest } = splitPast(past);
 		const strengths = expertStrengths(toLearn);
-		const score = this.ownScore() ?? learnScores(toLearn, this.cases, longOutputs(toLearn, classOf));
+		// Whose calls nobody has seen, nobody cuts.
+		const classOf = (model: ModelId): ModelClass | null =>
+			strengths.has(model) ? (this.classes.get(model) ?? null) : null;
+		const longTokens = this.budget.cuts ? longOutputs(toLearn, classOf) : () => NEVER;
+		const score = this.ownScore() ?? learnScores(toLearn, this.cases, longTokens);
 		const terms: PastTerms = {
 			classOf,
 			work,
@@ -253,14 +235,19 @@ class BudgetGate implements Gate {
 			cases: this.cases,
 		};
 		const skips = this.own === null ? skipRungs(toLearn, this.cases, score) : [0];
-		const learned = new PastTable(toLearn, terms);
-		const tested = new PastTable(toTest, terms);
+		// What is audited in the run is in the past too, in the same share: votes that gain nothing there pay for no cuts.
+		const isAudited = (index: number): boolean => this.isAudited(`past${index}`);
+		const learned = new PastTable(toLearn, terms, isAudited);
+		const tested = new PastTable(toTest, terms, isAudited);
+		const startIsFree = this.own === null || !this.own.skips;
+		const rungs = { skips, cuts: cutRungs(toLearn, classOf), startIsFree };
 		return {
-			...spendBudget(learned, tested, { skips, cuts: cutRungs(toLearn, classOf) }, this.budget),
+			...spendBudget(learned, tested, rungs, this.budget),
 			learned: learned.size,
 			tested: tested.size,
 			score,
 			strengths,
+			classOf,
 		};
 	}
 
@@ -287,38 +274,6 @@ const SPENDS = { note: null, queriesNeeded: null } as const;
 
 const allEnded = (answers: readonly (Answer | undefined)[]): answers is readonly Answer[] =>
 	answers.every((answer) => answer !== undefined);
-
-/** Of each expert, how often it was right. */
-function expertStrengths(past: readonly PastQuery[]): ReadonlyMap<ModelId, number> {
-	const tallies = new Map<ModelId, { right: number; count: number }>();
-	for (const { slots, answers, correctAnswer } of past)
-		for (const [slot, model] of slots.entries()) {
-			const tally = tallies.get(model) ?? { right: 0, count: 0 };
-			tally.count++;
-			if (answers[slot] === correctAnswer) tally.right++;
-			tallies.set(model, tally);
-		}
-	return new Map([...tallies].map(([model, tally]) => [model, tally.right / tally.count]));
-}
-
-/** The plurality, else what the expert said that was right most often. */
-function strongestAnswer(
-	answers: readonly (Answer | undefined)[],
-	slots: readonly ModelId[],
-	strengths: ReadonlyMap<ModelId, number>,
-): Answer {
-	const { answer } = countVotes(answers);
-	if (answer !== null) return answer;
-	let best: Answer = null;
-	let most = Number.NEGATIVE_INFINITY;
-	for (const [slot, given] of answers.entries()) {
-		const strength = strengths.get(slots[slot] as ModelId) ?? 0;
-		if (given === null || given === undefined || strength <= most) continue;
-		best = given;
-		most = strength;
-	}
-	return best;
-}
 
 const shownCuts = (cuts: Cuts): CutTokens => ({
 	reasoning: Number.isFinite(cuts.reasoning) ? cuts.reasoning : null,

@@ -1,6 +1,6 @@
 import { UsageError } from '../domain/errors.ts';
 import type { Answer, Gate, GateDecision } from '../domain/work.ts';
-import { budgetGate, type GateContext } from './budget-gate.ts';
+import { budgetGate, type GateContext, type OwnRule } from './budget-gate.ts';
 import { countVotes } from './votes.ts';
 
 /** Names in the order of tables. */
@@ -18,17 +18,18 @@ export function createGate(name: string, context: GateContext = NO_CONTEXT): Gat
 	const plain = !(options.cuts && takesCuts) && options.auditShare === 0;
 	if (name === 'calibrated') return budgetGate(name, null, () => false, context);
 	const own = ownRule(name);
-	if (plain) return { name, ...own, ...UNCUT };
+	if (plain) return { name, decide: own.decide, foresee: own.foresee, ...UNCUT };
 	return budgetGate(name, own, name === 'pair' ? hasPair : () => false, context);
 }
 
-function ownRule(name: string): Rule {
+function ownRule(name: string): OwnRule {
 	switch (name) {
 		case 'never':
 			return {
 				decide: (answers) =>
 					allEnded(answers) ? { verdict: 'aggregate', answer: countVotes(answers).answer } : OPEN,
 				foresee: () => undefined,
+				skips: false,
 			};
 		case 'unanimous':
 			return voteRule({ numerator: 1, denominator: 1 });
@@ -40,8 +41,6 @@ function ownRule(name: string): Rule {
 			throw new UsageError('E_UNKNOWN_GATE', `gate: expected one of ${gateNames.join(', ')}, got '${name}'`);
 	}
 }
-
-type Rule = Pick<Gate, 'decide' | 'foresee'>;
 
 /** What a gate that spends no budget says of cuts and audits. */
 const UNCUT: Pick<Gate, 'cutTokens' | 'answerWhenCut' | 'observe'> = {
@@ -69,7 +68,7 @@ interface Threshold {
 const OPEN: GateDecision = { verdict: 'open', answer: null };
 
 /** Accepts a plurality whose share of all slots reaches the threshold; decides only when every slot has ended, as the paper does. */
-function voteRule(threshold: Threshold): Rule {
+function voteRule(threshold: Threshold): OwnRule {
 	const passes = (votes: number, slots: number): boolean =>
 		votes * threshold.denominator >= slots * threshold.numerator;
 	return {
@@ -84,6 +83,7 @@ function voteRule(threshold: Threshold): Rule {
 			const { answer, votes, slots } = countVotes(answers);
 			return answer !== null && passes(votes, slots) ? answer : undefined;
 		},
+		skips: true,
 	};
 }
 
@@ -91,7 +91,7 @@ function voteRule(threshold: Threshold): Rule {
  * Accepts when the first two to end agree, without the others. Asked at every answer, it is asked with all of them only where the first two did not, so
  * of these only a unanimous vote stands: there the first two agreed in whatever order they came.
  */
-const PAIR: Rule = {
+const PAIR: OwnRule = {
 	decide(answers) {
 		const { answer, votes, slots } = countVotes(answers);
 		const ended = answers.filter((each) => each !== undefined).length;
@@ -100,6 +100,7 @@ const PAIR: Rule = {
 		return { verdict: answer !== null && votes === slots ? 'accept' : 'aggregate', answer };
 	},
 	foresee: () => undefined,
+	skips: true,
 };
 
 /** Two that agree may have been the first, or not. */

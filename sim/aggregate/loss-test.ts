@@ -13,8 +13,11 @@ export interface LossCounts {
 export const meanLoss = ({ lost, even, gained }: LossCounts): number =>
 	lost + even + gained === 0 ? 0 : (lost - gained) / (lost + even + gained);
 
-/** P-values of "mean loss >= budget": under it, they are at most x with probability at most x. */
-export type LossTest = (counts: LossCounts, budget: number) => number;
+/**
+ * P-values of "mean loss >= budget": under it, they are at most x with probability at most x, for every x.
+ * @param alpha about the level that the p-value is for; fixed before the queries are looked at
+ */
+export type LossTest = (counts: LossCounts, budget: number, alpha: number) => number;
 
 /**
  * Losses alone, gains left out: where the mean loss is the budget, at least so many are lost. The best there is while hardly anything is gained: with nothing
@@ -29,21 +32,22 @@ export const lossesAlone: LossTest = ({ lost, even, gained }, budget) =>
  *
  * Let a query be lost with probability l and gained with probability g. What matters beside the mean l - g is how many queries differ at
  * all, l + g: the more do, the wider the difference of lost and gained scatters. An upper confidence bound on l + g (Clopper and Pearson, at
- * NUISANCE_ALPHA) is put in its place, and its chance to be wrong is added (Berger and Boos). While l + g <= 1/2 the polynomial
+ * NUISANCE_SHARE of alpha) is put in its place, and its chance to be wrong is added (Berger and Boos). While l + g <= 1/2 the polynomial
  * `g + (1-l-g)z + l z^2` has real roots, so the difference is that of two independent binomial numbers; its mode is within one of its
  * mean (Darroch), and below that a wider scatter only raises the chance of a difference so small: the bound is the worst case.
  * @source Berger and Boos, "P values maximized over a confidence set for the nuisance parameter", JASA 1994; Darroch, "On the distribution of the
  * number of successes in independent trials", Annals of Mathematical Statistics 1964
  */
-export const netLosses: LossTest = ({ lost, even, gained }, budget) => {
+export const netLosses: LossTest = ({ lost, even, gained }, budget, alpha) => {
 	const total = lost + even + gained;
 	if (total === 0) return 1;
-	const differ = shareUpperBound(lost + gained, total, NUISANCE_ALPHA);
+	const nuisanceAlpha = NUISANCE_SHARE * alpha;
+	const differ = shareUpperBound(lost + gained, total, nuisanceAlpha);
 	// Where the mean loss is the budget, at least as many differ.
-	if (differ < budget) return NUISANCE_ALPHA;
+	if (differ < budget) return nuisanceAlpha;
 	if (differ > 0.5 || lost - gained > (total - 1) * budget - 2) return 1;
 	const { up, down } = binomialParts((differ + budget) / 2, (differ - budget) / 2);
-	return Math.min(1, NUISANCE_ALPHA + differenceAtMost(lost - gained, total, up, down));
+	return Math.min(1, nuisanceAlpha + differenceAtMost(lost - gained, total, up, down));
 };
 
 /**
@@ -53,19 +57,19 @@ export const netLosses: LossTest = ({ lost, even, gained }, budget) => {
 export const bothTests = ({ lost, gained }: LossCounts): LossTest =>
 	lost + gained === 0
 		? lossesAlone
-		: (counts, budget) =>
+		: (counts, budget, alpha) =>
 				Math.min(
 					1,
-					lossesAlone(counts, budget) / LOSSES_SHARE,
-					netLosses(counts, budget) / (1 - LOSSES_SHARE),
+					lossesAlone(counts, budget, alpha) / LOSSES_SHARE,
+					netLosses(counts, budget, alpha) / (1 - LOSSES_SHARE),
 				);
 
 const LOSSES_SHARE = 0.25;
 
-/** Chance to be wrong about how many queries differ. */
-const NUISANCE_ALPHA = 0.002;
+/** Chance to be wrong about how many queries differ, as a share of alpha: far below the smallest part of alpha that anything is tested at. */
+const NUISANCE_SHARE = 0.02;
 
-/** Queries without a single loss after which `lossesAlone` is at most alpha; no test can do with fewer. */
+/** Queries without a single loss after which `lossesAlone` is at most alpha. Without gains no test can do with fewer. */
 export const fewestQueries = (budget: number, alpha: number): number =>
 	budget === 0 ? Number.POSITIVE_INFINITY : Math.ceil(Math.log(alpha) / Math.log1p(-budget));
 

@@ -1,5 +1,6 @@
 import { present } from '../domain/errors.ts';
-import { type Cuts, NO_CUTS, type Outcome, type PastTable } from './past-table.ts';
+import { type Cuts, NO_CUTS } from './past-row.ts';
+import type { Outcome, PastTable } from './past-table.ts';
 
 export interface Budget {
 	/** Mean accuracy that may be lost, as a share: 0.001 is 0.1 points. */
@@ -21,25 +22,26 @@ export interface Step {
 	readonly outcome: Outcome;
 }
 
+/** Past queries that can be asked what a configuration would have done to them. */
+export type Table = Pick<PastTable, 'size' | 'outcome'>;
+
 /** What may be tried. */
 export interface Rungs {
 	/** Thresholds of skip scores, rising; the first is where it begins. */
 	readonly skips: readonly number[];
 	/** Tokens, falling from where nothing is cut. */
 	readonly cuts: Readonly<Record<keyof Cuts, readonly number[]>>;
+	/** Where it begins nothing is ever skipped or cut, whatever the queries: that loses nothing and needs no test. */
+	readonly startIsFree: boolean;
 }
 
 /** From the safest configuration to bolder ones, each step the one that saves most GPU time for what it costs of the budget. */
-export const layPath = (
-	learned: PastTable,
-	testedSize: number,
-	rungs: Rungs,
-	budget: Budget,
-): readonly Step[] => new SavingPath(learned, testedSize, rungs, budget).lay();
+export const layPath = (learned: Table, testedSize: number, rungs: Rungs, budget: Budget): readonly Step[] =>
+	new SavingPath(learned, testedSize, rungs, budget).lay();
 
 /** The path, laid step by step on the learned queries. */
 class SavingPath {
-	private readonly learned: PastTable;
+	private readonly learned: Table;
 	private readonly budget: Budget;
 	private readonly testedSize: number;
 	private readonly ladders: readonly Ladder[];
@@ -47,7 +49,7 @@ class SavingPath {
 	private step: Step;
 
 	constructor(
-		learned: PastTable,
+		learned: Table,
 		testedSize: number,
 		{ skips: [threshold = Number.NEGATIVE_INFINITY, ...skips], cuts }: Rungs,
 		budget: Budget,
@@ -139,7 +141,8 @@ class SavingPath {
 	private risk({ counts, expectedLoss }: Outcome): number {
 		const total = Math.max(1, counts.lost + counts.even + counts.gained);
 		const size = Math.max(1, this.testedSize);
-		const variance = (counts.lost + counts.gained) / total - expectedLoss ** 2;
+		// Where few differ, the loss that scores expect may be more than those did.
+		const variance = Math.max(0, (counts.lost + counts.gained) / total - expectedLoss ** 2);
 		const lost = (counts.lost / total) * size;
 		const net = expectedLoss + DEVIATIONS * Math.sqrt(variance / size);
 		return Math.min(net, (lost + DEVIATIONS * Math.sqrt(lost)) / size);

@@ -1,4 +1,5 @@
-import type { PastQuery } from '../domain/calibration.ts';
+import type { PastAggregation, PastQuery } from '../domain/calibration.ts';
+import type { ModelId } from '../domain/ids.ts';
 import type { Answer } from '../domain/work.ts';
 import { hashShare } from './hash-share.ts';
 import { keyOf, type VoteCase, type VoteCases } from './vote-cases.ts';
@@ -9,7 +10,7 @@ export type SkipScore = (votes: VoteCase) => number;
 /**
  * The mean of each cell, drawn towards that of its vote pattern by as much as the cells of the pattern do not differ beyond chance (empirical
  * Bayes, with a cautious version of DerSimonian and Laird's variance between); a cell that was never seen has its pattern's. Votes without a
- * plurality, and of patterns that were never seen, may never stand. No two cells are equal, so that a pattern can be taken in part.
+ * plurality, of patterns that were never seen, and of experts that were never seen, may never stand. No two cells are equal, so that a pattern can be taken in part.
  * Calls of `longTokens` and more are tried without their answers too, as a cut would have it.
  */
 export function learnScores(
@@ -18,7 +19,9 @@ export function learnScores(
 	longTokens: (query: PastQuery, slot: number) => number,
 ): SkipScore {
 	const patterns = new Map<string, Map<string, Tally>>();
+	const seen = new Set<ModelId>();
 	for (const query of past) {
+		for (const model of query.slots) seen.add(model);
 		count(patterns, cases, query, query.answers);
 		const cut = query.answers.map((answer, slot) =>
 			(query.outputTokens[slot] as number) >= longTokens(query, slot) ? null : answer,
@@ -26,15 +29,23 @@ export function learnScores(
 		if (cut.some((answer, slot) => answer !== query.answers[slot])) count(patterns, cases, query, cut);
 	}
 	const scores = new Map([...patterns].map(([pattern, cells]) => [pattern, patternScores(cells)]));
-	return ({ pattern, cell, leader }) => {
+	return ({ slots, pattern, cell, leader }) => {
 		const known = scores.get(pattern);
-		if (leader < 0 || known === undefined) return Number.POSITIVE_INFINITY;
+		if (leader < 0 || known === undefined || !slots.every((model) => seen.has(model)))
+			return Number.POSITIVE_INFINITY;
 		return (known.cells.get(cell) ?? known.mean) + TIE_BREAK * hashShare(cell);
 	};
 }
 
 /** Far below what a thousandth of a query's loss is. */
 const TIE_BREAK = 1e-7;
+
+/** The aggregator that a vote is held against: where nobody knows what it would have said to these answers, what it said to all of them. */
+export const replyWithout = (
+	aggregator: PastAggregation | null,
+	answers: readonly Answer[],
+	whole: readonly Answer[],
+): Answer => aggregator?.answer(answers) ?? aggregator?.answer(whole) ?? null;
 
 /** Losses of queries of one cell: 1, 0 or -1 each. */
 interface Tally {
@@ -46,13 +57,13 @@ interface Tally {
 function count(
 	patterns: Map<string, Map<string, Tally>>,
 	cases: VoteCases,
-	{ slots, aggregator, correctAnswer }: PastQuery,
+	{ slots, aggregator, answers: whole, correctAnswer }: PastQuery,
 	answers: readonly Answer[],
 ): void {
 	const { pattern, cell, leader } = cases.of(slots, keyOf(slots), answers);
 	if (leader < 0) return;
 	const vote = answers[leader] === correctAnswer ? 1 : 0;
-	const reply = aggregator?.answer(answers) === correctAnswer ? 1 : 0;
+	const reply = replyWithout(aggregator, answers, whole) === correctAnswer ? 1 : 0;
 	const loss = reply - vote;
 	const cells = patterns.get(pattern) ?? new Map<string, Tally>();
 	const tally = cells.get(cell) ?? { sum: 0, squares: 0, count: 0 };

@@ -1,17 +1,24 @@
 import { present } from '../domain/errors.ts';
-import { bothTests, fewestQueries, type LossCounts } from './loss-test.ts';
-import type { Outcome, PastTable } from './past-table.ts';
-import { type Budget, type Configuration, layPath, type Rungs, type Step } from './saving-path.ts';
+import { bothTests, type LossCounts } from './loss-test.ts';
+import type { Outcome } from './past-table.ts';
+import {
+	type Budget,
+	type Configuration,
+	layPath,
+	type Rungs,
+	type Step,
+	type Table,
+} from './saving-path.ts';
 
 /** What the budget was spent on. */
 export interface Spending extends Configuration {
 	/** On the tested queries. */
 	readonly outcome: Outcome;
-	/** Whether what it began with was itself shown to keep the budget. */
+	/** Whether what it began with keeps the budget: loses nothing whatever happens, or was shown to. */
 	readonly holds: boolean;
 	/** Whether it went any further. */
 	readonly moved: boolean;
-	/** Tested queries after which the first step would pass, were the future like what was learned; null when it never would. */
+	/** Tested queries after which the first step would pass, about, were the future like what was learned; null when it never would, and when it moved. */
 	readonly neededForFirst: number | null;
 }
 
@@ -21,65 +28,84 @@ export interface Spending extends Configuration {
  * the tested queries, hardly a correction for their number is needed: with probability at least 1 - alpha no configuration that loses more than
  * the budget is among the rejected ones. The budget is net: what votes gain over the aggregator may be spent elsewhere.
  *
- * The order is a fixed sequence with restarts (Wiens' fallback procedure): most of alpha goes to the first, the rest to a few later ones; a level that
- * rejects is handed on to the next hypothesis, one that does not is lost, and a later one begins anew with its own share.
+ * Nothing is bought before what it begins with is shown to keep the budget, at the whole of alpha (serial gatekeeping: were that not so, every error would
+ * begin with this one), unless that loses nothing whatever happens: then it is no hypothesis. The others are a fixed sequence with restarts (Wiens'
+ * fallback procedure): most of alpha goes to the first, the rest to a few later ones; a level that rejects is handed on to the next hypothesis,
+ * one that does not is lost, and a later one begins anew with its own share.
  * @source Angelopoulos, Bates, Candes, Jordan, Lei, "Learn then Test: calibrating predictive algorithms to achieve risk control", 2021;
  * Wiens, "A fixed sequence Bonferroni procedure for testing multiple endpoints", Pharmaceutical Statistics 2003; the tests: loss-test.ts
  */
-export function spendBudget(learned: PastTable, tested: PastTable, rungs: Rungs, budget: Budget): Spending {
+export function spendBudget(learned: Table, tested: Table, rungs: Rungs, budget: Budget): Spending {
 	const path = layPath(learned, tested.size, rungs, budget);
 	const start = present(path[0], 'first configuration');
-	let taken: Step | null = null;
-	let moved = false;
+	const trialOf = ({ configuration, outcome }: Step): Trial => {
+		const trial = tested.outcome(configuration.cuts, configuration.threshold);
+		const test = bothTests(expectedCounts(outcome, tested.size));
+		return { configuration, outcome: trial, pValue: test(trial.counts, budget.loss, budget.alpha) };
+	};
+	const began = trialOf(start);
+	const holds = rungs.startIsFree || began.pValue <= budget.alpha;
+	const sequence = worthTesting(path, tested.size, budget);
+	let taken = began;
 	let level = 0;
-	for (const [index, { step, share }] of worthTesting(path, tested.size, budget.loss).entries()) {
-		const { configuration, outcome } = step;
+	for (const { step, share } of holds ? sequence : []) {
 		level += share * budget.alpha;
 		if (level === 0) continue;
-		const test = bothTests(expectedCounts(outcome, tested.size));
-		const trial = tested.outcome(configuration.cuts, configuration.threshold);
-		if (test(trial.counts, budget.loss) <= level) {
-			taken = { configuration, outcome: trial };
-			moved = index > 0;
-		} else level = 0;
+		const trial = trialOf(step);
+		if (trial.pValue <= level) taken = trial;
+		else level = 0;
 	}
-	const { configuration } = taken ?? start;
-	const first = path[1]?.outcome;
+	const moved = taken !== began;
+	const first = moved ? undefined : sequence[0]?.step.outcome;
+	const { configuration, outcome } = taken;
 	return {
 		...configuration,
-		outcome: taken?.outcome ?? tested.outcome(configuration.cuts, configuration.threshold),
-		holds: taken !== null,
+		outcome,
+		holds,
 		moved,
 		neededForFirst: first === undefined ? null : neededQueries(first, budget),
 	};
 }
 
+interface Trial extends Step {
+	readonly pValue: number;
+}
+
 /**
- * The start, then in the order in which a test is expected to be sure of them those that save plainly more than all before: what is less sure and saves
- * no more is not worth the chance to stop there. Shares of alpha add up to at most 1.
+ * What comes after the start: in the order in which a test is expected to be sure of them, those that save plainly more than all before: what is less sure
+ * and saves no more is not worth the chance to stop there. Shares of alpha add up to at most 1.
  */
 function worthTesting(
 	[start, ...others]: readonly Step[],
 	testedSize: number,
-	budget: number,
+	{ loss, alpha }: Budget,
 ): readonly { readonly step: Step; readonly share: number }[] {
 	if (start === undefined) return [];
 	const expected = ({ outcome }: Step): number => {
 		const counts = expectedCounts(outcome, testedSize);
-		return bothTests(counts)(counts, budget);
+		return bothTests(counts)(counts, loss, alpha);
 	};
 	const sorted = others
 		.map((step) => ({ step, pValue: expected(step) }))
 		.sort((a, b) => a.pValue - b.pValue || b.step.outcome.workUs - a.step.outcome.workUs);
-	const chosen = [{ step: start, pValue: 0 }];
+	const chosen: typeof sorted = [];
+	let leastUs = start.outcome.workUs;
 	for (const each of sorted) {
-		const before = present(chosen.at(-1), 'step').step.outcome.workUs;
-		if (each.step.outcome.workUs < before - WORTH_TESTING * start.outcome.workUs) chosen.push(each);
+		const { workUs } = each.step.outcome;
+		if (workUs >= leastUs - WORTH_TESTING * start.outcome.workUs) continue;
+		chosen.push(each);
+		leastUs = workUs;
 	}
-	const restarts = RESTARTS.map((most) => chosen.findLastIndex(({ pValue }) => pValue <= most));
+	// Where nothing is expected to be so sure, the first has it all.
+	const restarts = RESTARTS.map((most) =>
+		Math.max(
+			0,
+			chosen.findLastIndex(({ pValue }) => pValue <= most),
+		),
+	);
 	return chosen.map(({ step }, index) => {
 		const own = restarts.filter((at) => at === index).length * RESTART_SHARE;
-		return { step, share: index === 0 ? 1 - RESTARTS.length * RESTART_SHARE + own : own };
+		return { step, share: index === 0 ? FIRST_SHARE + own : own };
 	});
 }
 
@@ -88,6 +114,7 @@ const WORTH_TESTING = 0.02;
 /** Testing begins anew at the boldest configurations of which such p-values are expected, each with such a share of alpha. */
 const RESTARTS = [0.001, 0.01];
 const RESTART_SHARE = 0.2;
+const FIRST_SHARE = 1 - RESTARTS.length * RESTART_SHARE;
 
 /** The counts that `size` queries like these can be expected to show. */
 function expectedCounts({ counts, expectedLoss }: Outcome, size: number): LossCounts {
@@ -99,15 +126,15 @@ function expectedCounts({ counts, expectedLoss }: Outcome, size: number): LossCo
 	return { lost: expectedLost, even: size - expectedLost - expectedGained, gained: expectedGained };
 }
 
-/** Found by doubling, as nobody needs it exactly. */
+/** Found by trying ever more, as nobody needs it exactly. */
 function neededQueries(outcome: Outcome, { loss, alpha }: Budget): number | null {
-	const fewest = fewestQueries(loss, alpha);
-	if (!(outcome.expectedLoss < loss) || !Number.isFinite(fewest)) return null;
-	for (let size = fewest; size < MOST_NEEDED; size = Math.ceil(size * 1.25)) {
+	if (!(outcome.expectedLoss < loss)) return null;
+	for (let size = FEWEST_NEEDED; size < MOST_NEEDED; size = Math.ceil(size * 1.25)) {
 		const expected = expectedCounts(outcome, size);
-		if (bothTests(expected)(expected, loss) <= alpha) return size;
+		if (bothTests(expected)(expected, loss, alpha) <= FIRST_SHARE * alpha) return size;
 	}
 	return null;
 }
 
+const FEWEST_NEEDED = 10;
 const MOST_NEEDED = 1e7;

@@ -4,6 +4,8 @@ import type { Answer } from '../domain/work.ts';
 
 /** How the votes of one query fell, and whose they were; which answers they were does not matter. Equal ones are one object. */
 export interface VoteCase {
+	/** Who was asked. */
+	readonly slots: readonly ModelId[];
 	/** Vote counts of the answers, largest first, and how many gave none: `2:1`, `2:1-1`. */
 	readonly pattern: string;
 	/** The pattern with the experts behind the plurality, those against it and those without an answer. */
@@ -137,6 +139,7 @@ function makeCase(slots: readonly ModelId[], shape: readonly number[]): VoteCase
 		side((label) => label === NONE),
 	].join(' / ');
 	return {
+		slots,
 		pattern,
 		cell,
 		leader,

@@ -28,18 +28,3 @@ export function countVotes(answers: readonly (Answer | undefined)[]): Plurality 
 	}
 	return { answer: leader, votes, slots: answers.length };
 }
-
-/**
- * Vote pattern such as `3:0`, `2:1` or `1:1:1`: votes per distinct answer, largest first. Every failed extraction counts as an
- * answer of its own, since it agrees with nobody.
- */
-export function votePattern(answers: readonly Answer[]): string {
-	const counts = new Map<string, number>();
-	let failed = 0;
-	for (const answer of answers) {
-		if (answer === null) failed++;
-		else counts.set(answer, (counts.get(answer) ?? 0) + 1);
-	}
-	const sizes = [...counts.values(), ...Array<number>(failed).fill(1)].sort((a, b) => b - a);
-	return sizes.length === 1 ? `${sizes[0]}:0` : sizes.join(':');
-}

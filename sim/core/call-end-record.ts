@@ -7,7 +7,7 @@ import type { CallWork } from './executor.ts';
 
 /**
  * How a call's end stands in the run log.
- * @param replica null when it was never dispatched
+ * @param replica null when it was on none: never dispatched, or parked
  * @param work null when it never ran
  */
 export function callEndRecord(

@@ -38,7 +38,7 @@ export function actionFault(
 		case 'cancel': {
 			const record = state.calls.get(action.call);
 			if (record === undefined) return `call ${action.call} is unknown`;
-			return record.state === 'pending' || record.state === 'dispatched'
+			return ['pending', 'dispatched', 'parking'].includes(record.state)
 				? null
 				: `call ${action.call} is ${record.state} already`;
 		}

@@ -16,8 +16,10 @@ export interface CallRecord {
 	replica: ReplicaId | null;
 	/** When it went to its replica. */
 	dispatchedUs: TimeUs;
-	/** Tokens that it brought along when it moved there. */
+	/** Tokens that it brought along when it moved there, or has with it while it is pending. */
 	carriedTokens: number;
+	/** It was parked, and its executor keeps what it has. */
+	isKept: boolean;
 	/** Generated when it ended; 0 before. */
 	outputTokens: number;
 	/** Limit on its tokens, as dispatched. */
@@ -90,15 +92,23 @@ export class ClusterState {
 		replica.dispatched[record.call.role]++;
 	}
 
-	/** Learns from a call that ended how long its replica takes from token to token. */
-	notePace(record: CallRecord, work: CallWork, nowUs: TimeUs): void {
-		const replica = record.replica === null ? undefined : this.replicas.get(record.replica);
+	/** Learns from a call that ended on a replica how long that takes from token to token. */
+	notePace(id: ReplicaId | null, record: CallRecord, work: CallWork, nowUs: TimeUs): void {
+		const replica = id === null ? undefined : this.replicas.get(id);
 		const tokens = work.outputTokens - record.carriedTokens - 1;
 		if (replica === undefined || tokens < 1) return;
 		const tokenUs = (nowUs - work.firstTokenUs) / tokens;
 		if (tokenUs <= 0) return;
 		replica.tokenUs =
 			replica.tokenUs === null ? tokenUs : replica.tokenUs + PACE_WEIGHT * (tokenUs - replica.tokenUs);
+	}
+
+	/** A call that was to leave a replica has ended there all the same. */
+	endsOn(record: CallRecord, id: ReplicaId): void {
+		if (record.replica === id) return;
+		if (record.replica !== null) this.leaveReplica(record, false);
+		record.replica = id;
+		this.replica(id).dispatched[record.call.role]++;
 	}
 
 	/** @param served false when the replica gave it back, or gave it away */
@@ -164,9 +174,10 @@ export class ClusterState {
 			replica: null,
 			dispatchedUs: 0,
 			carriedTokens: 0,
+			isKept: false,
 			outputTokens: 0,
 			limitTokens: call.maxOutputTokens,
 		});
-		this.pending.add(call, 0);
+		this.pending.add(call, this.answersOf(call.query));
 	}
 }

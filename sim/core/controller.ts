@@ -10,7 +10,7 @@ import type { Answer, CallOutcome, Gate, GateDecision, Query } from '../domain/w
 import { callEndRecord, cancelledWork } from './call-end-record.ts';
 import { actionFault } from './check-action.ts';
 import { type CallRecord, ClusterState, type QueryRecord } from './cluster-state.ts';
-import type { CallWork, Executor, ExecutorEvent } from './executor.ts';
+import { asksScheduler, type CallWork, type Executor, type ExecutorEvent } from './executor.ts';
 import { ReplicaOrders } from './replica-orders.ts';
 import { createView } from './view.ts';
 
@@ -71,8 +71,8 @@ export class Controller {
 		});
 	}
 
-	/** Applies what happened. The caller then lets the scheduler `decide`, if `asksScheduler` says so. */
-	apply(event: ExecutorEvent): void {
+	/** Applies what happened. @returns whether the caller then lets the scheduler `decide` */
+	apply(event: ExecutorEvent): boolean {
 		switch (event.kind) {
 			case 'engine-active':
 				this.parts.write({
@@ -107,13 +107,15 @@ export class Controller {
 				this.takeBack(event);
 				break;
 			case 'call-migrated':
-			case 'call-parked':
 				this.noteMove(event);
 				break;
+			case 'call-parked':
+				return this.notePark(event);
 			case 'call-ended':
 				this.endCall(event.call, event.outcome, event.work, event.timeUs, event.replica);
 				break;
 		}
+		return asksScheduler(event);
 	}
 
 	/**
@@ -162,21 +164,22 @@ export class Controller {
 			case 'park': {
 				const record = this.state.call(action.call);
 				this.state.leaveReplica(record, false);
-				record.state = 'pending';
-				this.state.pending.add(record.call, this.state.answersOf(record.call.query));
+				// Pending only when its executor has said with how many tokens.
+				record.state = 'parking';
 				executor.park(action.call);
 				break;
 			}
 			case 'cancel': {
 				const record = this.state.call(action.call);
-				// A dispatched call ends when the executor says so: its last tokens may be on their way.
-				if (record.state === 'dispatched') {
+				// A dispatched call ends when the executor says so: its last tokens may be on their way. So does one that leaves its replica.
+				if (record.state === 'dispatched' || record.state === 'parking') {
 					record.state = 'cancelling';
 					executor.cancel(action.call);
 				} else {
 					// It ends here and now; no event will follow that would ask the scheduler what comes of it.
 					const { carriedTokens } = record;
 					const work = carriedTokens === 0 ? null : cancelledWork(nowUs, carriedTokens);
+					if (record.isKept) executor.cancel(action.call);
 					this.endCall(action.call, { kind: 'cancelled' }, work, nowUs, null);
 					this.askAgain = true;
 				}
@@ -198,6 +201,7 @@ export class Controller {
 		const record = this.state.call(action.call);
 		const { id, query, role, model, promptTokens, maxOutputTokens } = record.call;
 		record.state = 'dispatched';
+		record.isKept = false;
 		record.limitTokens = Math.min(maxOutputTokens, Math.floor(action.maxOutputTokens ?? maxOutputTokens));
 		this.state.pending.remove(record.call);
 		this.state.enterReplica(record, action.replica, nowUs);
@@ -217,14 +221,29 @@ export class Controller {
 		this.parts.executor.dispatch(call, action.replica);
 	}
 
-	private noteMove(event: Extract<ExecutorEvent, { kind: 'call-migrated' | 'call-parked' }>): void {
-		const { kind, timeUs, call, replica, outputTokens } = event;
+	private noteMove(event: Extract<ExecutorEvent, { kind: 'call-migrated' }>): void {
+		const { kind, timeUs, call, from, replica, outputTokens } = event;
 		const record = this.state.call(call);
 		const { query, role, model } = record.call;
 		record.carriedTokens = outputTokens;
-		const about = { timeUs, call, query, role, model, replica, outputTokens };
-		if (kind === 'call-parked') this.parts.write({ type: kind, ...about });
-		else this.parts.write({ type: kind, ...about, from: event.from });
+		this.parts.write({ type: kind, timeUs, call, query, role, model, replica, outputTokens, from });
+	}
+
+	/** @returns whether the scheduler is to be asked: when that is the call's end, as it was cancelled meanwhile */
+	private notePark(event: Extract<ExecutorEvent, { kind: 'call-parked' }>): boolean {
+		const { kind, timeUs, call: id, replica, outputTokens } = event;
+		const record = this.state.call(id);
+		const { query, role, model } = record.call;
+		record.carriedTokens = outputTokens;
+		if (record.state === 'cancelling') {
+			this.endCall(id, { kind: 'cancelled' }, cancelledWork(timeUs, outputTokens), timeUs, replica);
+			return true;
+		}
+		record.state = 'pending';
+		record.isKept = true;
+		this.state.pending.add(record.call, this.state.answersOf(query));
+		this.parts.write({ type: kind, timeUs, call: id, query, role, model, replica, outputTokens });
+		return false;
 	}
 
 	/** What was on its way when its stop was ordered changes nothing any more: that it has stopped, or failed, comes next. */
@@ -246,7 +265,7 @@ export class Controller {
 			this.endCall(id, { kind: 'cancelled' }, cancelledWork(timeUs, outputTokens), timeUs, replicaId);
 			return;
 		}
-		this.state.leaveReplica(record, false);
+		if (record.replica !== null) this.state.leaveReplica(record, false);
 		record.state = 'pending';
 		record.carriedTokens = 0;
 		this.state.pending.add(record.call, this.state.answersOf(query));
@@ -263,7 +282,7 @@ export class Controller {
 		});
 	}
 
-	/** @param servedBy the replica that it ended on; null when it was never dispatched */
+	/** @param servedBy the replica that it ended on; null when it was on none: never dispatched, or parked */
 	private endCall(
 		id: CallId,
 		outcome: CallOutcome,
@@ -276,7 +295,8 @@ export class Controller {
 		if (record.state === 'pending') this.state.pending.remove(call);
 		record.state = outcome.kind;
 		if (outcome.kind === 'finished') record.outputTokens = outcome.outputTokens;
-		if (work !== null) this.state.notePace(record, work, nowUs);
+		if (servedBy !== null) this.state.endsOn(record, servedBy);
+		if (work !== null) this.state.notePace(servedBy, record, work, nowUs);
 		if (record.replica !== null) this.state.leaveReplica(record, true);
 		this.parts.write(callEndRecord(call, servedBy, outcome, work, nowUs));
 		const query = this.state.query(call.query);
@@ -335,10 +355,30 @@ export class Controller {
 		}
 		const { gate } = this.parts;
 		const { answers, query, decision } = record;
-		const isCut = outcome.finishReason === 'length' && limitTokens < call.maxOutputTokens;
+		// One that its context stopped before that is not the gate's doing.
+		const isCut =
+			outcome.finishReason === 'length' &&
+			limitTokens < call.maxOutputTokens &&
+			outcome.outputTokens >= limitTokens;
 		if (isCut) this.settle(record, 'vote', gate.answerWhenCut(answers, query), nowUs);
 		else this.settle(record, 'aggregator', outcome.answer, nowUs);
-		if (decision.audit) gate.observe(answers, query, outcome.answer);
+		if (decision.audit) this.observe(answers, query, outcome.answer, nowUs);
+	}
+
+	/** Tells the gate what an audited query came to; it may say that things are no longer as they were. */
+	private observe(
+		answers: readonly (Answer | undefined)[],
+		query: Query,
+		aggregatorAnswer: Answer,
+		nowUs: TimeUs,
+	): void {
+		const { gate, write } = this.parts;
+		const hadDrifted = gate.evidence?.().audit?.drifted;
+		gate.observe(answers, query, aggregatorAnswer);
+		// What it foresaw, it may not stand by any more.
+		for (const id of [...this.state.foreseen.keys()]) this.foresee(this.state.query(id));
+		const audit = gate.evidence?.().audit;
+		if (audit?.drifted && !hadDrifted) write({ type: 'gate-drifted', timeUs: nowUs, audit });
 	}
 
 	private settle(

@@ -22,6 +22,10 @@ export interface Executor {
 	sleep(replica: ReplicaId, level: SleepLevel): void;
 	wake(replica: ReplicaId): void;
 	dispatch(call: Call, replica: ReplicaId): void;
+	/**
+	 * Ends a dispatched call; it is reported. Of one that was parked, or is about to be, it forgets what it keeps: nothing is reported that would not
+	 * have been without.
+	 */
 	cancel(call: CallId): void;
 	/**
 	 * Ends a dispatched call where it is and goes on with it on another awake replica of its model, its tokens so far being part of the prompt.
@@ -29,8 +33,8 @@ export interface Executor {
 	 */
 	migrate(call: CallId, to: ReplicaId): void;
 	/**
-	 * Ends a dispatched call where it is and keeps what it has until it is dispatched again. Reports `call-parked`; a call that has just ended or
-	 * come back is left alone, then and when it is dispatched again.
+	 * Ends a dispatched call where it is and keeps what it has until it is dispatched again, which is not before that was reported (`call-parked`); a
+	 * call that has just ended or come back is left alone.
 	 */
 	park(call: CallId): void;
 }
@@ -102,7 +106,7 @@ export type ExecutorEvent =
 	  };
 
 /**
- * Whether the scheduler is asked after this event. Not when only an engine's gauges moved or an order to move or park a call was carried out; nor when
+ * Whether the scheduler is asked after this event as such. Not when only an engine's gauges moved or an order to move or park a call was carried out; nor when
  * a call came back, as the failure of its replica, which still looks awake, is the next event.
  */
 export const asksScheduler = ({ kind }: ExecutorEvent): boolean => !SILENT.has(kind);

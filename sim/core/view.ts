@@ -1,5 +1,5 @@
 import { present } from '../domain/errors.ts';
-import type { GpuId, HostId, ModelId, QueryId, ReplicaId } from '../domain/ids.ts';
+import type { CallId, GpuId, HostId, ModelId, QueryId, ReplicaId } from '../domain/ids.ts';
 import type { Cluster, ReplicaProfile } from '../domain/model.ts';
 import type { Plan } from '../domain/plan.ts';
 import {
@@ -40,6 +40,7 @@ export function createView(
 		pending: (model: ModelId, role: CallRole): readonly Call[] => state.pending.list(model, role),
 		pendingByAnswers: (model: ModelId, role: CallRole) => state.pending.listByAnswers(model, role),
 		openOn: (replica: ReplicaId): readonly OpenCall[] => openOn(state, replica),
+		carriedTokens: (call: CallId) => state.call(call).carriedTokens,
 		cutTokens: (call: Call) => Math.min(call.maxOutputTokens, gate.cutTokens(call)),
 		query: (id: QueryId): QueryView => queryView(state, state.query(id)),
 		profile: (model, gpus) => profileOn(state, profiles, model, gpus),

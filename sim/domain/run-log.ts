@@ -2,7 +2,7 @@
  * The run log: what a run, simulated or live, writes to events.jsonl, one record a line, in time order.
  * Every number and every chart is computed from these records alone. Times are whole microseconds from the start.
  */
-import type { GateEvidence } from './calibration.ts';
+import type { AuditEvidence, GateEvidence } from './calibration.ts';
 import type { CallId, GpuId, ModelId, QueryId, ReplicaId } from './ids.ts';
 import type { Plan } from './plan.ts';
 import type { ReplicaState } from './scheduler.ts';
@@ -47,6 +47,10 @@ export interface QueryArrived {
 	readonly slots: readonly ModelId[];
 }
 
+/**
+ * That a replica stops or falls asleep is said when it was told to. Calls that leave it for that may be reported after it, before anything else of that
+ * replica: in a simulation within the same instant, in a live run as soon as their requests are ended.
+ */
 export interface ReplicaChanged {
 	readonly type: 'replica-changed';
 	readonly timeUs: TimeUs;
@@ -94,7 +98,7 @@ export interface CallDispatched {
 	readonly cutTokens?: number;
 }
 
-/** A call went on at another replica; its prompt and what it had generated were computed there again. */
+/** A call went on at another replica; its prompt and what it had generated are computed again where it begins. */
 export interface CallMigrated {
 	readonly type: 'call-migrated';
 	readonly timeUs: TimeUs;
@@ -108,7 +112,7 @@ export interface CallMigrated {
 	readonly outputTokens: number;
 }
 
-/** A call left its replica and is pending again, with what it had generated. */
+/** A call left its replica and is pending from now on, with what it had generated. */
 export interface CallParked {
 	readonly type: 'call-parked';
 	readonly timeUs: TimeUs;
@@ -132,7 +136,7 @@ export interface CallFinished {
 	readonly promptTokens: number;
 	readonly outputTokens: number;
 	readonly cachedPromptTokens: number;
-	/** Tokens computed again after preemptions and migrations. */
+	/** Tokens computed again after preemptions, and where it went on after moving or being parked. */
 	readonly recomputedTokens: number;
 	readonly preemptions: number;
 	/** Times it went on at another place, or later; absent: never. */
@@ -151,7 +155,7 @@ export interface CallCancelled {
 	readonly query: QueryId;
 	readonly role: CallRole;
 	readonly model: ModelId;
-	/** Null when it was never started. */
+	/** Null when it was on none: never dispatched, parked, or back from a replica that failed. */
 	readonly replica: ReplicaId | null;
 	/** Tokens it had produced. */
 	readonly outputTokens: number;
@@ -224,6 +228,13 @@ export interface SleepRefused {
 	readonly reason: string;
 }
 
+/** Audited queries disagree with the aggregator more often than past ones did: from here on the gate skips and cuts nothing. */
+export interface GateDrifted {
+	readonly type: 'gate-drifted';
+	readonly timeUs: TimeUs;
+	readonly audit: AuditEvidence;
+}
+
 export interface RunEnded {
 	readonly type: 'run-ended';
 	readonly timeUs: TimeUs;
@@ -235,6 +246,8 @@ export interface RunEnded {
 	readonly lowerBoundUs: TimeUs | null;
 	/** What stands behind it, by the name of the argument; the largest is the bound. */
 	readonly boundParts?: BoundParts;
+	/** What audits found; absent without any. */
+	readonly audit?: AuditEvidence;
 }
 
 export interface BoundParts {
@@ -270,4 +283,5 @@ export type RunRecord =
 	| QuerySettled
 	| StartRefused
 	| SleepRefused
+	| GateDrifted
 	| RunEnded;

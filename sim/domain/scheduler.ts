@@ -191,8 +191,18 @@ export interface ReplicaView {
 	readonly dispatched: Readonly<Record<CallRole, number>>;
 }
 
-/** pending: may be dispatched now; dispatched: on a replica; cancelling: told to stop, its end not yet reported; the others are ends. */
-export type CallState = 'pending' | 'dispatched' | 'cancelling' | 'finished' | 'cancelled' | 'failed';
+/**
+ * pending: may be dispatched now; dispatched: on a replica; parking: told to leave its replica, not yet reported, pending next; cancelling: told to
+ * stop, its end not yet reported; the others are ends.
+ */
+export type CallState =
+	| 'pending'
+	| 'dispatched'
+	| 'parking'
+	| 'cancelling'
+	| 'finished'
+	| 'cancelled'
+	| 'failed';
 
 export interface SlotView {
 	readonly call: CallId;
@@ -239,6 +249,8 @@ export interface View {
 	pendingByAnswers(model: ModelId, role: CallRole): readonly (readonly Call[] | undefined)[];
 	/** Calls dispatched to a replica and neither ended nor being cancelled, in order of dispatch. */
 	openOn(replica: ReplicaId): readonly OpenCall[];
+	/** Tokens that a call brought along to where it is, or has with it while it is pending: 0 unless it moved or was parked. */
+	carriedTokens(call: CallId): number;
 	/** Limit on the generated tokens of a call that the gate's accuracy budget pays for: at most the call's own. */
 	cutTokens(call: Call): number;
 	/** Unsettled queries whose verdict is `accept`, in the order in which they became so. */
@@ -273,12 +285,15 @@ export type Action =
 			readonly type: 'dispatch';
 			readonly call: CallId;
 			readonly replica: ReplicaId;
-			/** Generates at most so many tokens, at least 1; absent: as many as the call may. */
+			/** Generates at most so many tokens in all, more than it has (`View.carriedTokens`); absent: as many as the call may. */
 			readonly maxOutputTokens?: number;
 	  }
 	/** Moves a dispatched call to another replica of its model, with the tokens it has: they are sent again as part of its prompt. */
 	| { readonly type: 'migrate'; readonly call: CallId; readonly replica: ReplicaId }
-	/** Takes a dispatched call from its replica: it is pending again, and goes on where it stopped when it is dispatched again. */
+	/**
+	 * Takes a dispatched call from its replica, which is rid of it at once. When that is reported the call is pending again, and goes on where it
+	 * stopped when it is dispatched again. The scheduler is not asked for that alone.
+	 */
 	| { readonly type: 'park'; readonly call: CallId }
 	| { readonly type: 'cancel'; readonly call: CallId }
 	/** Accept the vote; allowed when the query's verdict is `accept`, or will be. Calls that are still open go on until they are cancelled. */

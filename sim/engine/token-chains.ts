@@ -63,6 +63,9 @@ export class TokenChains {
 			for (const segment of promptSegments) this.append(pieces, segment);
 			const given = pieces.reduce((sum, piece) => sum + piece.length, 0);
 			assert(given === request.promptTokens, `prompt segments of ${request.id} hold ${given} tokens`);
+			const last = pieces.at(-1);
+			// It goes on with what it said before.
+			if (last?.stream === outputStream(request.id)) last.length = Number.POSITIVE_INFINITY;
 		}
 		return new TokenChain(this, this.blockSize, pieces, promptSegments === undefined, request.id);
 	}

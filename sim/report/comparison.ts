@@ -33,6 +33,8 @@ export interface ComparisonRow {
 	readonly accuracyDeltaPoints: Estimate | null;
 	/** The largest loss that the gate promised not to exceed in one of the runs; null when it promised nothing in one. */
 	readonly lossBoundPoints: number | null;
+	/** In how many of the runs the gate spends nothing of its budget, and why in the first of them; null when it spends in all. */
+	readonly gateNote: string | null;
 	/** Null when a run has no bound. */
 	readonly lowerBoundSeconds: Estimate | null;
 	/** Makespan of each run as a multiple of its lower bound; null when a run has none. */
@@ -120,6 +122,7 @@ function row(runs: readonly Summary[], base: ReadonlyMap<number, Summary>): Comp
 		speedup,
 		accuracyDeltaPoints: ifAllKnown(runs.map((run) => run.accuracy.deltaPoints)),
 		lossBoundPoints: largest(runs.map((run) => run.accuracy.lossBoundPoints)),
+		gateNote: gateNote(runs),
 		lowerBoundSeconds: ifAllKnown(
 			runs.map((run) => run.lowerBoundSeconds),
 			notNegative,
@@ -134,6 +137,21 @@ function row(runs: readonly Summary[], base: ReadonlyMap<number, Summary>): Comp
 		wins: logRatios.length < 2 || speedup === null ? null : verdict(speedup),
 	};
 }
+
+function gateNote(runs: readonly Summary[]): string | null {
+	// A summary of an earlier version says nothing of the gate.
+	const notes = runs.flatMap(({ gate, gateEvidence }) =>
+		gateEvidence?.note ? [`${gate} spends nothing, ${gateEvidence.note}`] : [],
+	);
+	const [first] = notes;
+	if (first === undefined) return null;
+	return runs.length === 1 ? first : `in ${notes.length} of ${runs.length} runs ${first}`;
+}
+
+/** What the gates of some rows have to say, each once. */
+export const gateNotes = (rows: readonly ComparisonRow[]): readonly string[] => [
+	...new Set(rows.flatMap(({ gateNote }) => (gateNote === null ? [] : [gateNote]))),
+];
 
 function verdict({ low, high }: Estimate): boolean | null {
 	if (low > 1) return true;

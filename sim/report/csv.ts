@@ -69,9 +69,9 @@ export function queriesCsv(records: Iterable<RunRecord>): string {
 }
 
 /**
- * In order of first mention. `status` is `finished`, `cancelled`, `failed`, `open` (dispatched, not ended) or `returned` (its replica
- * failed, and it was not dispatched again); `dispatchedSeconds` is the last dispatch, `attempts` counts them all. Calls that were never
- * dispatched nor ended leave no record and no row.
+ * In order of first mention. `status` is `finished`, `cancelled`, `failed`, `open` (dispatched, not ended), `parked` or `returned` (its replica
+ * failed; of both: and it was not dispatched again); `replica` is the last one that had it, `dispatchedSeconds` the last dispatch, `attempts`
+ * counts them all. Calls that were never dispatched nor ended leave no record and no row.
  */
 export function callsCsv(records: Iterable<RunRecord>): string {
 	const dispatched = new Map<CallId, Dispatches>();
@@ -88,6 +88,20 @@ export function callsCsv(records: Iterable<RunRecord>): string {
 					...identity(record),
 					status: 'open',
 					...dispatch(dispatched.get(record.call)),
+				});
+				break;
+			case 'call-migrated': {
+				const row = rows.get(record.call);
+				if (row !== undefined) row.replica = record.replica;
+				break;
+			}
+			case 'call-parked':
+				rows.set(record.call, {
+					...EMPTY_CALL,
+					...identity(record),
+					...dispatch(dispatched.get(record.call)),
+					status: 'parked',
+					outputTokens: record.outputTokens,
 				});
 				break;
 			case 'call-returned':
@@ -124,6 +138,7 @@ export function callsCsv(records: Iterable<RunRecord>): string {
 				rows.set(record.call, {
 					...EMPTY_CALL,
 					...identity(record),
+					replica: record.replica ?? rows.get(record.call)?.replica ?? null,
 					...dispatch(dispatched.get(record.call)),
 					status: record.type === 'call-failed' ? 'failed' : 'cancelled',
 					endedSeconds: secondsFromUs(record.timeUs),

@@ -1,4 +1,5 @@
 /** One run in numbers, from its log alone: the document of `simulate --json` and of summary.json. */
+import type { GateEvidence } from '../domain/calibration.ts';
 import { present } from '../domain/errors.ts';
 import type { CallId, GpuId, QueryId } from '../domain/ids.ts';
 import type { PlanEvidence } from '../domain/plan.ts';
@@ -80,6 +81,8 @@ export interface Summary {
 		readonly p99Seconds: number | null;
 	};
 	readonly accuracy: Accuracy;
+	/** What the gate knows of its price, with what audits had found in the end; null for a gate that promises nothing. */
+	readonly gateEvidence: GateEvidence | null;
 	readonly gpus: readonly GpuSummary[];
 	readonly plan: PlanSummary | null;
 }
@@ -150,6 +153,7 @@ export function summarize(records: Iterable<RunRecord>): Summary {
 		...callsAndTokens(log),
 		queries: queries(log, start.queryCount),
 		accuracy: accuracy(log, start),
+		gateEvidence: gateEvidence(start, end),
 		gpus: gpuTimes(log).map(({ gpu, wallUs, busyUs, idleUs }) => ({
 			gpu,
 			wallSeconds: secondsFromUs(wallUs),
@@ -242,10 +246,12 @@ function callsAndTokens(log: readonly RunRecord[]): Pick<Summary, 'calls' | 'tok
 		audited: 0,
 	};
 	const cut = new Set<CallId>();
+	const started = new Set<CallId>();
 	const tokens = { prompt: 0, output: 0, recomputed: 0, cachedPrompt: 0, wasted: 0 };
 	for (const record of log) {
 		if (record.type === 'call-failed') calls.failed++;
 		else if (record.type === 'call-dispatched') {
+			started.add(record.call);
 			if (record.cutTokens !== undefined) cut.add(record.call);
 		} else if (record.type === 'call-migrated') calls.migrated++;
 		else if (record.type === 'call-parked') calls.parked++;
@@ -254,7 +260,7 @@ function callsAndTokens(log: readonly RunRecord[]): Pick<Summary, 'calls' | 'tok
 			calls.returned++;
 			tokens.wasted += record.outputTokens;
 		} else if (record.type === 'call-cancelled') {
-			if (record.replica === null) calls.neverStarted++;
+			if (record.replica === null && !started.has(record.call)) calls.neverStarted++;
 			else calls.cancelled++;
 			tokens.output += record.outputTokens;
 		} else if (record.type === 'call-finished') {
@@ -292,6 +298,11 @@ function percentileSeconds(sortedUs: readonly TimeUs[], percent: number): number
 	const valueUs = sortedUs[Math.max(0, rank - 1)];
 	return valueUs === undefined ? null : secondsFromUs(valueUs);
 }
+
+const gateEvidence = (start: RunStarted, end: RunEnded | undefined): GateEvidence | null =>
+	start.gateEvidence === undefined
+		? null
+		: { ...start.gateEvidence, audit: end?.audit ?? start.gateEvidence.audit };
 
 function accuracy(log: readonly RunRecord[], { gateEvidence }: RunStarted): Accuracy {
 	const settled = log.filter((record) => record.type === 'query-settled');

@@ -1,6 +1,7 @@
 /** Results as text for a terminal: plain columns without colour, so that they can be piped and compared. */
 import Table from 'cli-table3';
-import { type ComparisonRow, KNOWS_LENGTHS_NOTE, shownScheduler } from './comparison.ts';
+import { type ComparisonRow, gateNotes, KNOWS_LENGTHS_NOTE, shownScheduler } from './comparison.ts';
+import { auditText, gateText } from './gate-text.ts';
 import { IDLE_CAUSES } from './gpu-time.ts';
 import type { Estimate } from './student-t.ts';
 import { bindingPart, idlePercent, type Summary, timesBound } from './summary.ts';
@@ -55,12 +56,16 @@ export function comparisonTable(rows: readonly ComparisonRow[]): string {
 		cells.map((line) => line.filter(keep)),
 		oneGate ? 1 : 2,
 	);
-	return rows.some(({ knowsLengths }) => knowsLengths) ? `${table}\n\n${KNOWS_LENGTHS_NOTE}` : table;
+	const notes = [
+		...(rows.some(({ knowsLengths }) => knowsLengths) ? [KNOWS_LENGTHS_NOTE] : []),
+		...gateNotes(rows),
+	];
+	return notes.length === 0 ? table : `${table}\n\n${notes.join('\n')}`;
 }
 
 /** One run: headline figures, then idle time per GPU by cause. */
 export function summaryTable(summary: Summary): string {
-	const { makespanSeconds, stages, calls, queries, accuracy, plan } = summary;
+	const { makespanSeconds, stages, calls, queries, accuracy, gate, gateEvidence, plan } = summary;
 	const facts: [string, string][] = [
 		['makespan', `${makespanSeconds.toFixed(1)} s`],
 		['lower bound', boundText(summary)],
@@ -77,6 +82,10 @@ export function summaryTable(summary: Summary): string {
 		['accuracy', accuracyText(accuracy)],
 		['GPU time idle', `${idlePercent(summary).toFixed(1)} %`],
 	];
+	if (gateEvidence !== null) {
+		facts.push(['gate', `${gate}: ${gateText(gateEvidence)}`]);
+		if (gateEvidence.audit !== null) facts.push(['audit', auditText(gateEvidence.audit)]);
+	}
 	if (plan !== null) facts.push(['plan', planText(plan)]);
 	if (summary.knowsLengths)
 		facts.push(['scheduler', `${shownScheduler(summary)}: ${KNOWS_LENGTHS_NOTE.slice(2)}`]);

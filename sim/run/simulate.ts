@@ -1,5 +1,4 @@
 import { Controller } from '../core/controller.ts';
-import { asksScheduler } from '../core/executor.ts';
 import { createJudge } from '../core/judge.ts';
 import { createProblem } from '../core/problem.ts';
 import { remainingOf } from '../core/remaining.ts';
@@ -17,6 +16,7 @@ import { createForecaster } from './forecaster.ts';
 import type { EngineFailure, Pending } from './pending.ts';
 import { createRehearse } from './rehearsal.ts';
 import { SimulatedExecutor } from './simulated-executor.ts';
+import { TrueCalls } from './true-calls.ts';
 
 export interface SimulateOptions {
 	/** Version of the program, for the log. */
@@ -83,6 +83,8 @@ class SimulatedRun {
 	private hasPlan = false;
 	private arrivedQueries = 0;
 	private replanAsked = false;
+	/** A plan is being made, or is not due yet. */
+	private planning = false;
 	private decisionDue = false;
 	private eventsAtOnce = 0;
 
@@ -96,12 +98,11 @@ class SimulatedRun {
 		const slotCounts = new Map(setup.queries.map((query) => [query.id, query.slots.length]));
 		this.executor = new SimulatedExecutor({
 			gpus: setup.cluster.gpus,
-			truth: setup.truth,
 			createEngine: factory,
 			sampleUs: Math.max(1, usFromSeconds(setup.sampleSeconds)),
 			queue: this.queue,
 			nowUs: () => this.nowUs,
-			slotCount: (call) => present(slotCounts.get(call.query), `query ${call.query}`),
+			trueCalls: new TrueCalls(setup.truth, ({ query }) => present(slotCounts.get(query), `query ${query}`)),
 		});
 		this.controller = new Controller({
 			setup,
@@ -136,7 +137,7 @@ class SimulatedRun {
 				this.decisionDue = false;
 				this.controller.decide(this.nowUs);
 			}
-			if (this.replanAsked) await this.replan();
+			if (this.replanAsked && !this.planning) await this.replan();
 			if (++sliceEvents < EVENTS_PER_SLICE) continue;
 			sliceEvents = 0;
 			options.onProgress?.(this.settledShare());
@@ -158,6 +159,9 @@ class SimulatedRun {
 			case 'plan':
 				this.controller.setPlan(pending.plan, this.nowUs);
 				this.hasPlan = true;
+				// What was asked for meanwhile, it answers.
+				this.planning = false;
+				this.replanAsked = false;
 				return !this.isNextDue();
 			case 'arrival':
 				this.arrive();
@@ -170,8 +174,7 @@ class SimulatedRun {
 			case 'happening': {
 				const event = this.executor.happen(pending);
 				if (event === null) return false;
-				this.controller.apply(event);
-				return asksScheduler(event);
+				return this.controller.apply(event);
 			}
 			case 'engine': {
 				const events = this.executor.advance(pending.replica, pending.version);
@@ -210,7 +213,7 @@ class SimulatedRun {
 
 	/** Plans what is left as it stands now; the new plan holds after its charged time, and the run goes on meanwhile. */
 	private async replan(): Promise<void> {
-		this.replanAsked = false;
+		this.planning = true;
 		const remaining = remainingOf(this.controller.state, this.arrivedQueries, this.nowUs);
 		const problem = createProblem(this.setup, this.gate, this.forecaster, remaining);
 		const plan = await this.scheduler.plan(problem);
@@ -222,11 +225,13 @@ class SimulatedRun {
 		const bound = status === 'complete' ? this.options.bound : undefined;
 		// The clock may have run on to a gauge reading that found its engine at rest: the run ended with its last happening.
 		const endUs = this.lastRecordUs;
+		const audit = this.gate.evidence?.().audit;
 		this.write({
 			type: 'run-ended',
 			timeUs: endUs,
 			status,
 			...(bound === undefined ? { lowerBoundUs: null } : bound(this.ended)),
+			...(audit && { audit }),
 		});
 		return { status, endUs, plan, failedCalls: this.failedCalls };
 	}

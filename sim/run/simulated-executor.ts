@@ -4,14 +4,13 @@ import type { EngineEvent } from '../domain/engine.ts';
 import { assert, present } from '../domain/errors.ts';
 import type { CallId, GpuId, ReplicaId } from '../domain/ids.ts';
 import type { Gpu, SleepLevel, SleepTimes } from '../domain/model.ts';
-import type { Truth } from '../domain/truth.ts';
 import type { TimeUs } from '../domain/units.ts';
 import type { Call } from '../domain/work.ts';
 import { EVENT_RANK, type EventRank } from './event-queue.ts';
 import { type EngineHost, HostedEngine } from './hosted-engine.ts';
 import type { Pending, Untimed } from './pending.ts';
 import { SharedGpus } from './shared-gpus.ts';
-import { TrueCalls } from './true-calls.ts';
+import type { TrueCalls } from './true-calls.ts';
 
 interface RunningReplica {
 	readonly start: ReplicaStart;
@@ -30,8 +29,7 @@ interface RunningReplica {
 
 export interface SimulatedWorld extends Pick<EngineHost, 'createEngine' | 'sampleUs' | 'queue' | 'nowUs'> {
 	readonly gpus: readonly Gpu[];
-	readonly truth: Truth;
-	readonly slotCount: (call: Call) => number;
+	readonly trueCalls: TrueCalls;
 }
 
 /** Turns the controller's orders into later events through the engine model. */
@@ -44,7 +42,7 @@ export class SimulatedExecutor implements Executor {
 
 	constructor(world: SimulatedWorld) {
 		this.world = world;
-		this.trueCalls = new TrueCalls(world.truth, world.slotCount);
+		this.trueCalls = world.trueCalls;
 		this.engineHost = {
 			createEngine: world.createEngine,
 			sampleUs: world.sampleUs,
@@ -102,11 +100,15 @@ export class SimulatedExecutor implements Executor {
 		if (replica.stage === 'ready') replica.engine.submit([this.trueCalls.request(call)]);
 	}
 
-	/** The engine drops the call at once; its end is reported as an event of this same instant. */
+	/** The engine drops the call at once; its end is reported as an event of this same instant. Nothing is left of one that was parked. */
 	cancel(id: CallId): void {
 		const replica = this.replica(present(this.callReplica.get(id), `replica of call ${id}`));
-		const call = present(replica.calls.get(id), `call ${id}`);
-		const outputTokens = this.trueCalls.carriedTokens(call) + replica.engine.abort(id);
+		const call = replica.calls.get(id);
+		if (call === undefined) {
+			this.trueCalls.drop(id);
+			return;
+		}
+		const outputTokens = this.trueCalls.drop(id) + replica.engine.abort(id);
 		const work = cancelledWork(this.world.nowUs(), outputTokens);
 		replica.calls.delete(id);
 		this.trueCalls.gaveNone(call);
@@ -209,7 +211,7 @@ export class SimulatedExecutor implements Executor {
 		const { replica: id } = replica.start;
 		const lost = [...replica.calls.values()].map((call) => ({
 			call: call.id,
-			outputTokens: this.trueCalls.drop(call) + replica.engine.abort(call.id),
+			outputTokens: this.trueCalls.drop(call.id) + replica.engine.abort(call.id),
 		}));
 		replica.stage = 'over';
 		replica.calls.clear();

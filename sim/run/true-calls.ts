@@ -4,6 +4,7 @@ import { assert } from '../domain/errors.ts';
 import type { CallId } from '../domain/ids.ts';
 import type { Truth } from '../domain/truth.ts';
 import type { Answer, Call, CallOutcome } from '../domain/work.ts';
+import { outputStream } from '../engine/token-chains.ts';
 
 interface Carried {
 	readonly tokens: number;
@@ -33,8 +34,8 @@ export class TrueCalls {
 	carry(call: Call, outputTokens: number): number {
 		const before = this.carried.get(call.id) ?? { tokens: 0, recomputedTokens: 0, migrations: 0 };
 		const tokens = before.tokens + outputTokens;
-		// A call that had not begun has nothing to be computed again.
-		const again = tokens === 0 ? 0 : call.promptTokens + tokens;
+		// Where it did not begin, nothing was computed that will have to be again.
+		const again = outputTokens === 0 ? 0 : call.promptTokens + tokens;
 		const { recomputedTokens, migrations } = before;
 		this.carried.set(call.id, {
 			tokens,
@@ -49,9 +50,9 @@ export class TrueCalls {
 	}
 
 	/** @returns the tokens that are lost */
-	drop(call: Call): number {
-		const tokens = this.carriedTokens(call);
-		this.carried.delete(call.id);
+	drop(id: CallId): number {
+		const tokens = this.carried.get(id)?.tokens ?? 0;
+		this.carried.delete(id);
 		return tokens;
 	}
 
@@ -81,7 +82,7 @@ export class TrueCalls {
 			id: call.id,
 			promptTokens: call.promptTokens + carried,
 			// Slots of one query that went to the same model have equal prompts; an aggregator's prompt is its own, and so is what was generated.
-			promptSegments: carried === 0 ? [own] : [own, [`${call.id}/output`, 0, carried]],
+			promptSegments: carried === 0 ? [own] : [own, [outputStream(call.id), 0, carried]],
 			outputTokens: Math.min(outputTokens, call.maxOutputTokens) - carried,
 			endsByStop: outputTokens < call.maxOutputTokens,
 			maxOutputTokens: call.maxOutputTokens - carried,

@@ -9,10 +9,10 @@ import { gpuCount, type Outlook } from './outlook.ts';
 export function dispatches(outlook: Outlook, given: Set<ReplicaId>): Action[] {
 	const actions: Action[] = [];
 	for (const model of outlook.models) {
-		const { released, releasedCount, held, heldCount } = outlook.pending(model);
-		if (releasedCount + heldCount === 0) continue;
+		const { released, releasedCount } = outlook.pending(model);
+		if (releasedCount === 0) continue;
 		const serving = outlook.serving(model);
-		const awake = serving.filter(({ state }) => state === 'awake');
+		const awake = serving.filter(({ id, state }) => state === 'awake' && id !== outlook.starving?.yields);
 		if (!awake.some(isDue)) continue;
 		// Those that still load count too: what the first one takes, the others cannot have.
 		const open = serving.reduce((sum, { openCalls }) => sum + openCalls, 0);
@@ -21,14 +21,8 @@ export function dispatches(outlook: Outlook, given: Set<ReplicaId>): Action[] {
 			room: roomOf(outlook, replica),
 			count: replica.openCalls,
 		}));
-		const give = (calls: readonly (readonly Call[])[], share: number): void => {
-			fill(outlook, rooms, calls, share, (action) => actions.push(action), given);
-		};
-		give(released, Math.ceil((open + releasedCount) / gpuCount(serving)));
-		if (heldCount === 0) continue;
-		// What may not be needed only takes what would lie idle.
-		for (const { room } of rooms) room.shrink(outlook.expected.tuning.spareFill);
-		give(held, Number.POSITIVE_INFINITY);
+		const share = Math.ceil((open + releasedCount) / gpuCount(serving));
+		fill(outlook, rooms, released, share, (action) => actions.push(action), given);
 	}
 	return actions;
 }
@@ -130,8 +124,6 @@ interface Room {
 	sequences: number;
 	/** KV positions that are expected to stay free. */
 	free(): number;
-	/** Leaves only this share of the replica to fill. */
-	shrink(share: number): void;
 	/** @returns false, and takes nothing, when the call is not expected to fit */
 	take(call: Call): boolean;
 }
@@ -142,7 +134,6 @@ function roomOf(outlook: Outlook, replica: ReplicaView): Room {
 		return {
 			sequences: 0,
 			free: () => 0,
-			shrink: () => undefined,
 			take: () => false,
 		};
 	if (!outlook.expected.switches.window) {
@@ -150,7 +141,6 @@ function roomOf(outlook: Outlook, replica: ReplicaView): Room {
 		return {
 			sequences: Number.POSITIVE_INFINITY,
 			free: () => -taken,
-			shrink: () => undefined,
 			take: () => {
 				taken++;
 				return true;
@@ -158,14 +148,10 @@ function roomOf(outlook: Outlook, replica: ReplicaView): Room {
 		};
 	}
 	const held = [...outlook.load(replica).heldTokens];
-	let limit = outlook.expected.tuning.fill * kvTokens(profile.engine);
+	const limit = outlook.expected.tuning.fill * kvTokens(profile.engine);
 	return {
 		sequences: profile.engine.maxNumSeqs,
 		free: () => limit - Math.max(...held),
-		shrink(share) {
-			limit *= share;
-			this.sequences = Math.min(this.sequences, share * profile.engine.maxNumSeqs);
-		},
 		take(call) {
 			const more = heldAhead(outlook.lengthsOf(call), call.promptTokens, 0);
 			if (more.some((tokens, i) => (held[i] ?? 0) + tokens > limit)) return false;

@@ -8,7 +8,7 @@ import { stretched, stretchOf } from './observed.ts';
 import type { Switches } from './switches.ts';
 import type { Tuning } from './tuning.ts';
 
-/** What the policy expects, made when it plans. Stands in `Plan.details`, so that a decision needs the plan and the view alone. */
+/** What the policy expects, made when it plans. Stands in `Plan.memory`, so that a decision needs the plan and the view alone. */
 export interface Expectations {
 	readonly switches: Switches;
 	readonly tuning: Tuning;
@@ -50,9 +50,10 @@ export function expect(problem: Problem, switches: Switches, tuning: Tuning): Ex
 function estimate(problem: Problem, model: ModelId, role: CallRole, { cuts }: Switches): Estimate {
 	const tasks = [
 		...new Set(
-			[...problem.queries, ...problem.expertCalls.filter((calls) => calls.model === model)].map(
-				({ task }) => task,
-			),
+			[
+				...problem.queries,
+				...problem.expertCalls.filter((calls) => role === 'aggregator' || calls.model === model),
+			].map(({ task }) => task),
 		),
 	];
 	const ownLimit =

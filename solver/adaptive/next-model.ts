@@ -73,12 +73,13 @@ function candidateOf(
 
 	const isLight = switches.order && replicas === 0 && isLightWork(outlook, gpu, model, work);
 	const seconds = replicas === 0 ? work.seconds + switchSeconds : secondsOn(work, replicas);
+	if (outlook.starving?.model === model) return { model, rank: STARVING, seconds };
 	if (isUrgent) return { model, rank: FIRST, seconds };
 	if (replicas === 0 && work.pendingSeconds < tuning.smallSeconds) return { model, rank: LAST, seconds };
 	return { model, rank: isLight && !tooManyLight ? FIRST : NEXT, seconds };
 }
 
-const [FIRST, NEXT, LAST] = [0, 1, 2];
+const [STARVING, FIRST, NEXT, LAST] = [0, 1, 2, 3];
 
 /** Seconds that one more replica saves a model that has some. */
 function gain({ expected }: Outlook, work: Work, replicas: number, switchSeconds: number): number {

@@ -1,8 +1,8 @@
 import type { CallId, GpuId, ModelId, ReplicaId } from '../../sim/domain/ids.ts';
 import { replicaId } from '../../sim/domain/ids.ts';
-import type { ReplicaProfile } from '../../sim/domain/model.ts';
+import type { Gpu, ReplicaProfile } from '../../sim/domain/model.ts';
 import type { ReplicaView, View } from '../../sim/domain/scheduler.ts';
-import { secondsFromUs } from '../../sim/domain/units.ts';
+import { secondsFromUs, type TimeUs } from '../../sim/domain/units.ts';
 import type { Call, CallRole } from '../../sim/domain/work.ts';
 import type { TrueOutputTokens } from '../deps.ts';
 import { type Estimate, type Expectations, fullBatch, kvTokens, workUs } from './estimates.ts';
@@ -10,6 +10,7 @@ import { Foreknowledge } from './foreknowledge.ts';
 import { type LengthTable, quantile, residual, survival } from './lengths.ts';
 import { loadOf, type ReplicaLoad } from './load.ts';
 import { type Parts, type Queues, queuesOf } from './queues.ts';
+import { type Starving, starving } from './starving.ts';
 
 /** One moment as the policy sees it: the view with what is expected beside it, and what this decision has done so far. */
 export class Outlook {
@@ -23,6 +24,7 @@ export class Outlook {
 	/** Calls that this decision dispatched, moved or cancelled. */
 	private readonly taken = new Set<CallId>();
 	private readonly loads = new Map<ReplicaId, ReplicaLoad>();
+	private hunger: Starving | null | undefined;
 	private named = 0;
 	private horizon: number | null = null;
 	private readonly queues = new Map<ModelId, Queues>();
@@ -31,7 +33,7 @@ export class Outlook {
 	constructor(view: View, expected: Expectations, trueOutputTokens: TrueOutputTokens | null = null) {
 		this.view = view;
 		this.expected = expected;
-		this.tables = tablesOf(expected, trueOutputTokens);
+		this.tables = tablesOf(expected, trueOutputTokens, view.nowUs);
 		this.models = this.tables.models;
 		this.replicas = view.replicas.filter(({ state }) => state !== 'stopped' && state !== 'failed');
 	}
@@ -154,6 +156,12 @@ export class Outlook {
 		}
 	}
 
+	/** What has waited too long for a GPU; null for nothing. */
+	get starving(): Starving | null {
+		if (this.hunger === undefined) this.hunger = starving(this);
+		return this.hunger;
+	}
+
 	/** Seconds that all GPUs together need at least for what is left. */
 	get horizonSeconds(): number {
 		if (this.horizon === null) {
@@ -163,16 +171,10 @@ export class Outlook {
 				if (profile === undefined) continue;
 				for (const role of ROLES) us += this.callsUs(profile, role, this.view.pending(model, role));
 			}
-			for (const replica of this.replicas) us += this.roughUs(replica);
+			for (const replica of this.replicas) us += this.load(replica).workUs * replica.gpus.length;
 			this.horizon = secondsFromUs(us) / this.view.cluster.gpus.length;
 		}
 		return this.horizon;
-	}
-
-	/** Of the calls on a replica, as if each had half of a fresh one's work before it. */
-	private roughUs(replica: ReplicaView): number {
-		const profile = this.profile(replica);
-		return profile === undefined ? 0 : HALF * replica.openCalls * this.callUs(profile, 'expert');
 	}
 
 	/** Seconds that a long call of this model takes in a full batch, its aggregation included. */
@@ -196,7 +198,7 @@ export class Outlook {
 		return secondsFromUs(quantile(estimate.lengths, this.expected.tuning.longQuantile) * stepUs);
 	}
 
-	/** On one GPU of the first type that can hold it; else on the smallest group that can. */
+	/** On one GPU of the first type that it was profiled on; else on the smallest group that can hold it. */
 	anyProfile(model: ModelId): ReplicaProfile | undefined {
 		const { gpus } = this.view.cluster;
 		for (const { id } of gpus) {
@@ -213,14 +215,14 @@ export class Outlook {
 		if (profile === undefined) return false;
 		const own = this.view.cluster.gpus.filter(({ id }) => gpus.includes(id));
 		if (own.some(({ memoryBytes }) => memoryBytes < profile.gpuBytesPerGpu)) return false;
-		const deaths = this.view.replicas.filter(
-			(replica) =>
-				replica.state === 'failed' &&
-				replica.model === model &&
-				replica.dispatched.expert + replica.dispatched.aggregator === 0 &&
-				gpus.some((gpu) => replica.gpus.includes(gpu)),
-		);
-		return deaths.length < MOST_DEATHS;
+		let deaths = 0;
+		for (const replica of this.view.replicas) {
+			if (replica.model !== model || !isSameGroup(replica.gpus, gpus)) continue;
+			const hasServed = replica.dispatched.expert + replica.dispatched.aggregator > 0;
+			if (replica.state === 'failed' && !hasServed) deaths++;
+			else if (hasServed) deaths = 0;
+		}
+		return deaths < MOST_DEATHS;
 	}
 
 	/** Microseconds of one engine of this profile that a fresh call takes. */
@@ -242,26 +244,33 @@ export class Outlook {
 	}
 }
 
-/** Of a fresh call's work, that a call on a replica is roughly thought to have left. */
-const HALF = 0.5;
+const isSameGroup = (some: readonly GpuId[], others: readonly GpuId[]): boolean =>
+	some.length === others.length && some.every((gpu) => others.includes(gpu));
 
-/** Engines of a model that die on a GPU without having served a call before it is tried there no more. */
+/** Engines of a model that die on the same GPUs in a row, without having served a call, before it is tried there no more. */
 const MOST_DEATHS = 2;
 
-/** The smallest group of GPUs of one host, or else of any, that a model was profiled on together; undefined without one. */
+/** The smallest group of GPUs of one host, or else of any, that a model was profiled on together and fits; undefined without one. */
 export function groupOf(view: View, model: ModelId): readonly GpuId[] | undefined {
-	const byHost = new Map<string, GpuId[]>();
-	for (const { id, host, type } of view.cluster.gpus) {
-		const key = `${host}/${type}`;
-		byHost.set(key, [...(byHost.get(key) ?? []), id]);
-	}
-	const pools = [...byHost.values(), view.cluster.gpus.map(({ id }) => id)];
+	const pools = [...gpusByHost(view), view.cluster.gpus];
 	for (const pool of pools)
 		for (let size = 2; size <= pool.length; size *= 2) {
-			const gpus = pool.slice(0, size);
-			if (view.profile(model, gpus) !== undefined) return gpus;
+			const group = pool.slice(0, size);
+			const gpus = group.map(({ id }) => id);
+			const bytes = view.profile(model, gpus)?.gpuBytesPerGpu;
+			if (bytes !== undefined && group.every(({ memoryBytes }) => memoryBytes >= bytes)) return gpus;
 		}
 	return undefined;
+}
+
+/** GPUs of one type of each host. */
+export function gpusByHost({ cluster }: View): readonly (readonly Gpu[])[] {
+	const byHost = new Map<string, Gpu[]>();
+	for (const gpu of cluster.gpus) {
+		const key = `${gpu.host}/${gpu.type}`;
+		byHost.set(key, [...(byHost.get(key) ?? []), gpu]);
+	}
+	return [...byHost.values()];
 }
 
 /** What follows from the expectations alone, worked out once for each plan. */
@@ -273,13 +282,15 @@ interface Tables {
 	readonly ranks: WeakMap<Call, number>;
 	readonly parts: WeakMap<readonly Call[], Parts>;
 	readonly known: Foreknowledge | null;
+	/** When a decision first went by them. */
+	readonly sinceUs: TimeUs;
 }
 
 const NO_LENGTHS: LengthTable = [];
 
 const tablesOfPlan = new WeakMap<Expectations, Tables>();
 
-function tablesOf(expected: Expectations, trueOutputTokens: TrueOutputTokens | null): Tables {
+function tablesOf(expected: Expectations, trueOutputTokens: TrueOutputTokens | null, nowUs: TimeUs): Tables {
 	let tables = tablesOfPlan.get(expected);
 	if (tables === undefined) {
 		tables = {
@@ -290,6 +301,7 @@ function tablesOf(expected: Expectations, trueOutputTokens: TrueOutputTokens | n
 			ranks: new WeakMap(),
 			parts: new WeakMap(),
 			known: trueOutputTokens === null ? null : new Foreknowledge(trueOutputTokens),
+			sinceUs: nowUs,
 		};
 		tablesOfPlan.set(expected, tables);
 	}

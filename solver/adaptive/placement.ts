@@ -30,15 +30,22 @@ export function placements(outlook: Outlook, given: Set<ReplicaId>): Action[] {
 	};
 	const free = view.cluster.gpus.filter(({ id }) => !engines.has(id));
 	const placing = new Placing(situation, given, free);
-	for (const gpu of view.cluster.gpus) {
-		const here = engines.get(gpu.id) ?? [];
+	const each = (look: (gpu: Gpu, here: readonly ReplicaView[]) => void): void => {
+		for (const gpu of view.cluster.gpus) look(gpu, engines.get(gpu.id) ?? []);
+	};
+	// What becomes free, and what is, comes before anything that somebody has to leave.
+	each((gpu, here) => placing.pledge(gpu, here));
+	each((gpu, here) => {
+		if (here.length < slots) placing.occupy(gpu, here);
+	});
+	each((gpu, here) => {
 		for (const engine of here) {
 			if (engine.state !== 'awake' || engine.gpus[0] !== gpu.id) continue;
-			if (isIdle(engine, given)) placing.reuse(gpu, engine);
-			else if (looksAtBusy && expected.switches.rebalance) placing.makeRoom(gpu, engine);
+			const besides = here.filter((other) => other !== engine);
+			if (isIdle(engine, given)) placing.reuse(gpu, engine, besides);
+			else if (looksAtBusy && expected.switches.rebalance) placing.makeRoom(gpu, engine, besides);
 		}
-		if (here.length < slots) placing.occupy(gpu, here);
-	}
+	});
 	return placing.actions;
 }
 
@@ -59,13 +66,15 @@ function enginesByGpu({ replicas }: Outlook): ReadonlyMap<string, readonly Repli
 const isIdle = ({ id, state, openCalls }: ReplicaView, given: ReadonlySet<ReplicaId>): boolean =>
 	state === 'awake' && openCalls === 0 && !given.has(id);
 
+const isLeaving = ({ state }: ReplicaView): boolean => state === 'stopping' || state === 'falling-asleep';
+
 /** Whether a call takes less GPU time on one engine over two GPUs than on two of them. */
 function isPairBetter(outlook: Outlook, model: ModelId, gpu: Gpu, other: Gpu): boolean {
 	const { view, expected } = outlook;
 	const gpus = [gpu.id, other.id];
 	const pair = view.profile(model, gpus);
 	const single = view.profile(model, [gpu.id]);
-	if (pair === undefined || single === undefined) return false;
+	if (pair === undefined || single === undefined || !outlook.canStart(model, gpus)) return false;
 	if (gpus.some((id) => view.freeGpuBytes(id) < pair.gpuBytesPerGpu)) return false;
 	const role = outlook.estimate(model, 'expert') === undefined ? 'aggregator' : 'expert';
 	return gpus.length * outlook.callUs(pair, role) < expected.tuning.pairShare * outlook.callUs(single, role);
@@ -76,6 +85,8 @@ class Placing {
 	readonly actions: Action[] = [];
 	private readonly situation: Situation;
 	private readonly given: Set<ReplicaId>;
+	/** Told to sleep or to stop. */
+	private readonly leaving = new Set<ReplicaId>();
 	/** GPUs without an engine. */
 	private readonly free: Map<GpuId, Gpu>;
 
@@ -85,10 +96,18 @@ class Placing {
 		this.free = new Map(free.map((gpu) => [gpu.id, gpu]));
 	}
 
+	/** An engine is leaving: whoever will come here counts as there, so that nobody else has to go for it. */
+	pledge(gpu: Gpu, here: readonly ReplicaView[]): void {
+		if (!here.some((engine) => isLeaving(engine) && engine.gpus[0] === gpu.id)) return;
+		const besides = here.filter((engine) => !isLeaving(engine));
+		const best = bestModel(this.situation, gpu, { engine: undefined, mode: 'free', besides });
+		if (best !== undefined) this.addServing(best, 1);
+	}
+
 	/** A replica without calls: it stays, does what it had held back, or goes. */
-	reuse(gpu: Gpu, engine: ReplicaView): void {
+	reuse(gpu: Gpu, engine: ReplicaView, besides: readonly ReplicaView[]): void {
 		const { outlook } = this.situation;
-		const best = bestModel(this.situation, gpu, { engine, mode: 'idle' });
+		const best = bestModel(this.situation, gpu, { engine, mode: 'idle', besides });
 		if (best === undefined) {
 			if (isDone(outlook, engine.model)) this.actions.push({ type: 'stop', replica: engine.id });
 			return;
@@ -100,12 +119,12 @@ class Placing {
 	}
 
 	/** A replica with calls: they go elsewhere, or wait, when another model needs the GPU more. */
-	makeRoom(gpu: Gpu, engine: ReplicaView): void {
+	makeRoom(gpu: Gpu, engine: ReplicaView, besides: readonly ReplicaView[]): void {
 		const { outlook } = this.situation;
 		const mode = mayPark(outlook, engine) ? 'parkable' : 'busy';
-		const best = bestModel(this.situation, gpu, { engine, mode });
+		const best = bestModel(this.situation, gpu, { engine, mode, besides });
 		if (best === undefined) return;
-		const moves = vacate(outlook, engine, this.given) ?? park(outlook, engine, this.given);
+		const moves = vacate(outlook, engine, this.given, this.leaving) ?? park(outlook, engine, this.given);
 		if (moves === null) return;
 		this.actions.push(...moves);
 		this.leave(engine, best, this.canSleep(engine));
@@ -114,13 +133,9 @@ class Placing {
 	/** A place for one more engine. */
 	occupy(gpu: Gpu, here: readonly ReplicaView[]): void {
 		if (here.length === 0 && !this.free.has(gpu.id)) return;
-		const { outlook, serving } = this.situation;
+		const { outlook } = this.situation;
 		const { view } = outlook;
-		const best = bestModel(this.situation, gpu, {
-			engine: undefined,
-			mode: 'free',
-			besides: here,
-		});
+		const best = bestModel(this.situation, gpu, { engine: undefined, mode: 'free', besides: here });
 		if (best === undefined) return;
 		const sleepers = outlook.replicas.filter((replica) => isAsleep(replica) && replica.gpus.includes(gpu.id));
 		const own = sleepers.find(({ model }) => model === best);
@@ -133,7 +148,7 @@ class Placing {
 			if (spare !== undefined) this.actions.push({ type: 'stop', replica: spare.id });
 			return;
 		}
-		serving.set(best, (serving.get(best) ?? 0) + 1);
+		this.addServing(best, 1);
 		if (own === undefined) this.start(gpu, best);
 		else this.actions.push({ type: 'wake', replica: own.id });
 		this.free.delete(gpu.id);
@@ -141,7 +156,7 @@ class Placing {
 
 	/** On this GPU, or on it and another one that would serve the same model, where one engine over both gets more done than two. */
 	private start(gpu: Gpu, model: ModelId): void {
-		const { outlook, serving } = this.situation;
+		const { outlook } = this.situation;
 		const gpus = [gpu.id];
 		const isFree = this.free.delete(gpu.id);
 		if (isFree && outlook.expected.switches.tensor)
@@ -151,10 +166,15 @@ class Placing {
 				if (bestModel(this.situation, other, { engine: undefined, mode: 'free' }) !== model) continue;
 				gpus.push(other.id);
 				this.free.delete(other.id);
-				serving.set(model, (serving.get(model) ?? 0) + 1);
+				this.addServing(model, 1);
 				break;
 			}
 		this.actions.push({ type: 'start', replica: outlook.newReplica(model), model, gpus });
+	}
+
+	private addServing(model: ModelId, gpus: number): void {
+		const { serving } = this.situation;
+		serving.set(model, Math.max(0, (serving.get(model) ?? 0) + gpus));
 	}
 
 	/** An engine over several GPUs would have to find all of them free again. */
@@ -165,9 +185,9 @@ class Placing {
 
 	/** @param next the model that this GPU will serve */
 	private leave(engine: ReplicaView, next: ModelId, sleeps: boolean): void {
-		const { serving } = this.situation;
-		serving.set(engine.model, (serving.get(engine.model) ?? 1) - engine.gpus.length);
-		serving.set(next, (serving.get(next) ?? 0) + 1);
+		this.leaving.add(engine.id);
+		this.addServing(engine.model, -engine.gpus.length);
+		this.addServing(next, 1);
 		this.actions.push(
 			sleeps ? { type: 'sleep', replica: engine.id, level: 1 } : { type: 'stop', replica: engine.id },
 		);

@@ -2,9 +2,10 @@ import type { GpuId, ModelId } from '../../sim/domain/ids.ts';
 import type { ReplicaProfile } from '../../sim/domain/model.ts';
 import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
+import type { Call } from '../../sim/domain/work.ts';
 import { workUs } from './estimates.ts';
 import { residual } from './lengths.ts';
-import { gpuCount, isAsleep, type Outlook, ROLES } from './outlook.ts';
+import { gpuCount, gpusByHost, isAsleep, type Outlook, ROLES } from './outlook.ts';
 import { longestTokens, secondsOn, workOf } from './work.ts';
 
 /**
@@ -25,10 +26,9 @@ export function tensorMoves(outlook: Outlook): Action[] | null {
 	if (own.some(({ gpus, state }) => gpus.length >= group.gpus.length || state !== 'awake')) return null;
 	if (others.some((other) => other.openCalls > 0 || !isAtRest(other))) return null;
 
-	const tensorSeconds = secondsOver(outlook, model, own, group.profile);
 	if (
-		secondsAsNow(outlook, model, own, group.gpus.length) - tensorSeconds <
-		outlook.expected.tuning.tensorSeconds
+		!isCleared(outlook, model) &&
+		gainSeconds(outlook, model, own, group) < outlook.expected.tuning.tensorSeconds
 	)
 		return null;
 	const parked = own.flatMap(({ id }) =>
@@ -39,6 +39,18 @@ export function tensorMoves(outlook: Outlook): Action[] | null {
 	if (stops.length > 0) return [...parked, ...stops];
 	if (isClearing) return [];
 	return [{ type: 'start', replica: outlook.newReplica(model), model, gpus: group.gpus }];
+}
+
+/**
+ * The GPUs were made free for this, and the calls put aside: it is not asked again whether that pays, because calls look otherwise when they wait.
+ */
+const isCleared = ({ view, replicas }: Outlook, model: ModelId): boolean =>
+	replicas.every(({ state }) => state === 'stopping') &&
+	ROLES.some((role) => view.pending(model, role).some(({ id }) => view.carriedTokens(id) > 0));
+
+function gainSeconds(outlook: Outlook, model: ModelId, own: readonly ReplicaView[], group: Group): number {
+	const { gpus, profile } = group;
+	return secondsAsNow(outlook, model, own, gpus.length) - secondsOver(outlook, model, own, profile);
 }
 
 /** Not on its way to anything. */
@@ -63,21 +75,24 @@ interface Group {
 	readonly profile: ReplicaProfile;
 }
 
-/** The most GPUs of one host that the model was profiled on together; null when that is one. */
-function widestGroup({ view }: Outlook, model: ModelId): Group | null {
-	const hosts = new Map<string, GpuId[]>();
-	for (const { id, host } of view.cluster.gpus) hosts.set(host, [...(hosts.get(host) ?? []), id]);
+/** The most GPUs of one host that the model was profiled on together and may be started on; null when that is one. */
+function widestGroup(outlook: Outlook, model: ModelId): Group | null {
+	const { view } = outlook;
 	let widest: Group | null = null;
-	for (const gpus of hosts.values())
-		for (let size = 2; size <= gpus.length; size *= 2) {
-			const profile = view.profile(model, gpus.slice(0, size));
-			if (profile !== undefined && size > (widest?.gpus.length ?? 1))
-				widest = { gpus: gpus.slice(0, size), profile };
+	for (const pool of gpusByHost(view))
+		for (let size = 2; size <= pool.length; size *= 2) {
+			const gpus = pool.slice(0, size).map(({ id }) => id);
+			const profile = view.profile(model, gpus);
+			if (profile !== undefined && size > (widest?.gpus.length ?? 1) && outlook.canStart(model, gpus))
+				widest = { gpus, profile };
 		}
 	return widest;
 }
 
-/** On one engine over a group of GPUs: its load, all contexts computed again, then the longest call with the others beside it. */
+/**
+ * On one engine over a group of GPUs: its load, all contexts computed again, then as full batches take, or as the longest call takes with the others
+ * beside it.
+ */
 function secondsOver(
 	outlook: Outlook,
 	model: ModelId,
@@ -85,29 +100,25 @@ function secondsOver(
 	profile: ReplicaProfile,
 ): number {
 	const { step, loadUs } = profile;
-	let us = loadUs + longestTokens(outlook, model, own) * (step.hostUs + step.baseUs + step.allReduceUs);
+	let againUs = 0;
+	let fullUs = 0;
+	let variableUs = 0;
+	const add = (call: Call, contextTokens: number, tokens: number): void => {
+		const left = residual(outlook.lengthsOf(call), tokens);
+		againUs += contextTokens * step.perTokenOverKneeUs;
+		fullUs += workUs(profile, outlook.batch(profile, call.role), contextTokens, left);
+		variableUs += workUs(profile, Number.POSITIVE_INFINITY, contextTokens, left);
+	};
 	for (const replica of own)
-		for (const { open, tokens, contextTokens } of outlook.load(replica).calls) {
-			us += contextTokens * step.perTokenOverKneeUs;
-			us += workUs(
-				profile,
-				Number.POSITIVE_INFINITY,
-				contextTokens,
-				residual(outlook.lengthsOf(open.call), tokens),
-			);
-		}
-	for (const role of ROLES) {
+		for (const { open, tokens, contextTokens } of outlook.load(replica).calls)
+			add(open.call, contextTokens, tokens);
+	for (const role of ROLES)
 		for (const call of outlook.view.pending(model, role)) {
-			us += call.promptTokens * step.perTokenOverKneeUs;
-			us += workUs(
-				profile,
-				Number.POSITIVE_INFINITY,
-				call.promptTokens,
-				residual(outlook.lengthsOf(call), 0),
-			);
+			const tokens = outlook.view.carriedTokens(call.id);
+			add(call, call.promptTokens + tokens, tokens);
 		}
-	}
-	return secondsFromUs(us);
+	const aloneUs = longestTokens(outlook, model, own) * (step.hostUs + step.baseUs + step.allReduceUs);
+	return secondsFromUs(loadUs + againUs + Math.max(fullUs, aloneUs + variableUs));
 }
 
 /** On smaller engines, at best on all GPUs; those that do not run yet are loaded first. */

@@ -9,8 +9,6 @@ export interface Tuning {
 	readonly longQuantile: number;
 	/** Of a replica's KV memory, that calls in flight are expected to fill. */
 	readonly fill: number;
-	/** Of a replica, that held calls may fill when it has nothing else to do. */
-	readonly spareFill: number;
 	/** A model is light when its work is less than so many of its loads. */
 	readonly lightLoads: number;
 	/** Of the GPUs, that light models may take before other work has one. */
@@ -45,7 +43,6 @@ export const TUNING: Tuning = {
 	slack: 1,
 	longQuantile: 0.9,
 	fill: 1,
-	spareFill: 0,
 	lightLoads: 12,
 	lightShare: 0.5,
 	marginSeconds: 10,

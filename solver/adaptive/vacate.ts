@@ -3,12 +3,22 @@ import type { Action, OpenCall, ReplicaView } from '../../sim/domain/scheduler.t
 import { kvTokens } from './estimates.ts';
 import type { Outlook } from './outlook.ts';
 
-/** Moves all calls of a replica to the others of its model. @returns null when they have nowhere to go */
-export function vacate(outlook: Outlook, replica: ReplicaView, given: Set<ReplicaId>): Action[] | null {
+/**
+ * Moves all calls of a replica to the others of its model.
+ * @param leaving replicas that have just been told to go
+ * @returns null when they have nowhere to go
+ */
+export function vacate(
+	outlook: Outlook,
+	replica: ReplicaView,
+	given: Set<ReplicaId>,
+	leaving: ReadonlySet<ReplicaId>,
+): Action[] | null {
 	if (!outlook.expected.switches.migrate) return null;
 	const open = movable(outlook, replica, given);
 	const others = outlook.replicas.filter(
-		({ id, model, state }) => model === replica.model && state === 'awake' && id !== replica.id,
+		({ id, model, state }) =>
+			model === replica.model && state === 'awake' && id !== replica.id && !leaving.has(id),
 	);
 	if (open === null || others.length === 0) return null;
 	return open.map(({ call }, index): Action => {

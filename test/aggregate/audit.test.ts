@@ -5,6 +5,7 @@ import { hashShare } from '../../sim/aggregate/hash-share.ts';
 import { randomStream } from '../../sim/core/random.ts';
 import { queryId } from '../../sim/domain/ids.ts';
 import type { Query } from '../../sim/domain/work.ts';
+import { sumPast } from '../support/past-run.ts';
 import { AGGREGATOR, contextOn, drawPast, experts } from '../support/past-world.ts';
 
 const slots = experts.map(({ id }) => id);
@@ -111,6 +112,22 @@ describe('audits of a gate', () => {
 		expect(gate.foresee(['A', 'A', undefined], free)).toBeUndefined();
 		expect(isCut()).toBe(false);
 	});
+
+	it.each([0, 0.05, 0.2, 0.5, 1])(
+		'a share of %s leaves cuts no more than what the votes that stand pay for',
+		(auditShare) => {
+			const world = {
+				unanimous: { better: 0.002, worse: 0.04 },
+				split: { better: 0.25, worse: 0 },
+				longRight: 0.15,
+			};
+			const options = { budgetPoints: 0.5, auditShare };
+			const gate = createGate('calibrated', contextOn(drawPast(world, 12_000, 1), options, true));
+			const { lossPoints, votedShare } = sumPast(gate, drawPast(world, 60_000, 2));
+			expect(lossPoints).toBeLessThan(0.5);
+			expect(Math.abs(votedShare - (gate.evidence?.().skippedShare ?? 0))).toBeLessThan(0.03);
+		},
+	);
 
 	it('says nothing of audits where there are none', () => {
 		expect(createGate('calibrated', contextOn(past)).evidence?.().audit).toBeNull();

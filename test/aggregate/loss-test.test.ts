@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+	bothTests,
 	fewestQueries,
 	type LossCounts,
 	type LossTest,
@@ -36,21 +37,45 @@ describe('losses less gains', () => {
 		const differ = shareUpperBound(10, queries, 0.002);
 		const chances = { lost: (differ + budget) / 2, gained: (differ - budget) / 2 };
 		const smaller = sumOverOutcomes(queries, chances, ({ lost, gained }) => (lost - gained <= -2 ? 1 : 0));
-		expect(netLosses(counts, budget)).toBeCloseTo(0.002 + smaller, 9);
+		expect(netLosses(counts, budget, 0.1)).toBeCloseTo(0.002 + smaller, 9);
 	});
 
 	it('takes gains into account, where losses alone say nothing', () => {
 		const counts = { lost: 73, even: 13_141, gained: 119 };
-		expect(lossesAlone(counts, 0.001)).toBeGreaterThan(0.99);
-		expect(netLosses(counts, 0.001)).toBeLessThan(0.01);
+		expect(lossesAlone(counts, 0.001, 0.1)).toBeGreaterThan(0.99);
+		expect(netLosses(counts, 0.001, 0.1)).toBeLessThan(0.01);
+	});
+});
+
+describe('both at once', () => {
+	it('share the level, unevenly, but where nothing is expected to differ', () => {
+		const expected = { lost: 3, even: 0, gained: 3 };
+		for (const [lost, gained] of [
+			[2, 4],
+			[9, 3],
+			[0, 0],
+		] as const) {
+			const counts = { lost, even: 200 - lost - gained, gained };
+			const alone = lossesAlone(counts, 0.05, 0.1);
+			const net = netLosses(counts, 0.05, 0.1);
+			expect(bothTests(expected)(counts, 0.05, 0.1)).toBe(Math.min(1, alone / 0.25, net / 0.75));
+			expect(bothTests({ lost: 0, even: 9, gained: 0 })(counts, 0.05, 0.1)).toBe(alone);
+		}
+	});
+
+	it('can tell at high confidence what they can at a low one, from more queries', () => {
+		for (const alpha of [0.1, 0.01, 0.001]) {
+			const counts = { lost: 40, even: 99_900, gained: 60 };
+			expect(netLosses(counts, 0.001, alpha)).toBeLessThan(alpha / 10);
+		}
 	});
 });
 
 describe('fewestQueries', () => {
 	it('is 2.3 / budget at 90 %', () => {
 		expect(fewestQueries(0.001, 0.1)).toBe(2302);
-		expect(lossesAlone({ lost: 0, even: 2302, gained: 0 }, 0.001)).toBeLessThanOrEqual(0.1);
-		expect(lossesAlone({ lost: 0, even: 2301, gained: 0 }, 0.001)).toBeGreaterThan(0.1);
+		expect(lossesAlone({ lost: 0, even: 2302, gained: 0 }, 0.001, 0.1)).toBeLessThanOrEqual(0.1);
+		expect(lossesAlone({ lost: 0, even: 2301, gained: 0 }, 0.001, 0.1)).toBeGreaterThan(0.1);
 		expect(fewestQueries(0, 0.1)).toBe(Number.POSITIVE_INFINITY);
 	});
 });
@@ -78,7 +103,7 @@ interface Chances {
 
 /** Chance to reject "mean loss >= budget". */
 function rejected(test: LossTest, queries: number, chances: Chances, budget: number, alpha: number): number {
-	return sumOverOutcomes(queries, chances, (counts) => (test(counts, budget) <= alpha ? 1 : 0));
+	return sumOverOutcomes(queries, chances, (counts) => (test(counts, budget, alpha) <= alpha ? 1 : 0));
 }
 
 /** Sum of chance x value over every outcome of n draws. */

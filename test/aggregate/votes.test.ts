@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countVotes, votePattern } from '../../sim/aggregate/votes.ts';
+import { countVotes } from '../../sim/aggregate/votes.ts';
 import type { Answer } from '../../sim/domain/work.ts';
 
 const answerArbitrary = fc.constantFrom<Answer>('A', 'B', 'C', null);
@@ -33,17 +33,5 @@ describe('countVotes', () => {
 			}),
 			{ seed: 1, numRuns: 300 },
 		);
-	});
-});
-
-describe('votePattern', () => {
-	it.each([
-		[['A', 'A', 'A'], '3:0'],
-		[['A', 'B', 'A'], '2:1'],
-		[['A', 'B', 'C'], '1:1:1'],
-		[['A', 'A', null], '2:1'],
-		[[null, null, null], '1:1:1'],
-	] as const)('%j is %s', (answers, pattern) => {
-		expect(votePattern(answers)).toBe(pattern);
 	});
 });

@@ -15,7 +15,11 @@ describe('a calibrated gate on the command line', () => {
 			{ cwd },
 		);
 		expect(code).toBe(0);
-		expect(JSON.parse(stdout)).toMatchObject({ gate: 'calibrated', accuracy: { lossBoundPoints: 20 } });
+		expect(JSON.parse(stdout)).toMatchObject({
+			gate: 'calibrated',
+			accuracy: { lossBoundPoints: 20 },
+			gateEvidence: { budgetPoints: 20, note: null },
+		});
 		const [started = ''] = readFileSync(path.join(cwd, 'run/events.jsonl'), 'utf8').split('\n');
 		expect(JSON.parse(started)).toMatchObject({
 			gateEvidence: {
@@ -30,6 +34,9 @@ describe('a calibrated gate on the command line', () => {
 		// Too few to promise a tenth of a point: all is aggregated, which loses nothing.
 		expect(table).toMatch(/^queries +12: 0 by vote, 12 aggregated$/m);
 		expect(table).toMatch(/^accuracy .*; the gate promised 0\.00 at worst$/m);
+		expect(table).toMatch(
+			/^gate +calibrated: spends nothing: 600 simulated past queries .* too few to promise 0\.1 points/m,
+		);
 	});
 
 	it('sends a share of what it would skip to the aggregator with --audit', async () => {
@@ -51,6 +58,29 @@ describe('a calibrated gate on the command line', () => {
 		expect(plain.calls.audited).toBe(0);
 		expect(audited.calls.audited).toBe(plain.queries.settledByVote);
 		expect(audited.queries.settledByVote).toBe(0);
+		// What they found stands at the end of the log, and in the summary.
+		expect(audited.gateEvidence.audit.audited).toBe(plain.queries.settledByVote);
+		const ended =
+			readFileSync(path.join(cwd, 'audited/events.jsonl'), 'utf8').trim().split('\n').at(-1) ?? '';
+		expect(JSON.parse(ended).audit).toEqual(audited.gateEvidence.audit);
+	});
+
+	it('says under a comparison why it spends nothing', async () => {
+		const words = [
+			'compare',
+			'tiny',
+			'--schedulers',
+			'greedy',
+			'--gates',
+			'never,calibrated',
+			'--seeds',
+			'2',
+			...few,
+		];
+		const { stdout } = await mosaic([...words, '--quiet'], { cwd: temporaryFolder() });
+		expect(stdout).toMatch(
+			/^in 2 of 2 runs calibrated spends nothing, 600 simulated past queries .* too few/m,
+		);
 	});
 
 	it.each(['simulate', 'compare', 'live'])('%s refuses an audit that is no share', async (command) => {

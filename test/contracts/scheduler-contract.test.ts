@@ -1,9 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createGate } from '../../sim/aggregate/index.ts';
 import { UsageError } from '../../sim/domain/errors.ts';
+import type { ReplicaChanged, RunRecord } from '../../sim/domain/run-log.ts';
 import type { Scheduler } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
+import { simulate } from '../../sim/run/simulate.ts';
 import { createScheduler, schedulerNames } from '../../solver/index.ts';
+import { loadExperiment } from '../../traces/index.ts';
 import { badPolicies } from '../support/bad-policy.ts';
 import { policyFor, SLOW_POLICIES } from '../support/policies.ts';
 import { randomSetup, setupShapes } from '../support/random-setup.ts';
@@ -102,6 +106,34 @@ async function breachesUnlessRefused(name: string, setup: Setup): Promise<readon
 		throw error;
 	}
 }
+
+describe('adaptive on a workload on which it empties replicas that have calls', () => {
+	const setup = { ...loadExperiment('gpqa', { seed: 0 }), gate: 'majority' };
+
+	it('keeps the contract', async () => {
+		expect(await contractBreaches(() => createScheduler('adaptive', deps), setup)).toEqual([]);
+	});
+
+	it('sends them to sleep, or stops them, in the instant in which their calls leave', async () => {
+		const records: RunRecord[] = [];
+		await simulate(setup, createScheduler('adaptive', deps), createGate(setup.gate), {
+			version: 'test',
+			onRecord: (record) => records.push(record),
+		});
+		const emptied = records.filter(
+			(record, index) =>
+				record.type === 'replica-changed' &&
+				(record.state === 'falling-asleep' || record.state === 'stopping') &&
+				records.slice(index).some(leaves(record)),
+		);
+		expect(emptied.length).toBeGreaterThan(0);
+	});
+});
+
+const leaves =
+	({ replica, timeUs }: ReplicaChanged) =>
+	(record: RunRecord): boolean =>
+		record.type === 'call-migrated' && record.from === replica && record.timeUs === timeUs;
 
 describe('the ILP in its own thread', () => {
 	it('keeps the contract', async () => {

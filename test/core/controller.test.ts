@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { createGate } from '../../sim/aggregate/gates.ts';
 import { Controller } from '../../sim/core/controller.ts';
 import type { Executor, ExecutorEvent } from '../../sim/core/executor.ts';
+import type { GateEvidence } from '../../sim/domain/calibration.ts';
 import { PolicyError } from '../../sim/domain/errors.ts';
 import { callId, gpuId, hostId, modelId, queryId, replicaId } from '../../sim/domain/ids.ts';
 import type { Plan } from '../../sim/domain/plan.ts';
 import type { RunRecord } from '../../sim/domain/run-log.ts';
 import type { Action, View } from '../../sim/domain/scheduler.ts';
+import type { Gate } from '../../sim/domain/work.ts';
 import { type SmallSetup, smallSetup } from '../support/setup-builder.ts';
 
 const PLAN: Plan = {
@@ -25,7 +27,7 @@ const PLAN: Plan = {
 };
 
 /** A controller whose scheduler does what the test says and whose executor only takes notes. */
-function scripted(small: SmallSetup, gate = 'majority') {
+function scripted(small: SmallSetup, gate: string | Gate = 'majority') {
 	const setup = smallSetup(small);
 	const records: RunRecord[] = [];
 	const orders: string[] = [];
@@ -43,7 +45,7 @@ function scripted(small: SmallSetup, gate = 'majority') {
 	};
 	const controller = new Controller({
 		setup,
-		gate: createGate(gate),
+		gate: typeof gate === 'string' ? createGate(gate) : gate,
 		executor,
 		scheduler: {
 			name: 'scripted',
@@ -78,9 +80,9 @@ function scripted(small: SmallSetup, gate = 'majority') {
 			if (seen === null) throw new Error('decide was not called');
 			return seen;
 		},
-		happen: (event: WithoutTime<ExecutorEvent>): void => {
+		happen: (event: WithoutTime<ExecutorEvent>): boolean => {
 			nowUs++;
-			controller.apply({ ...event, timeUs: nowUs } as ExecutorEvent);
+			return controller.apply({ ...event, timeUs: nowUs } as ExecutorEvent);
 		},
 		finish: (call: string, answer: string | null, replica = 'r'): void => {
 			nowUs++;
@@ -129,7 +131,7 @@ const dispatch = (call: string, replica = 'r'): Action => ({
 });
 
 /** The three calls of q0 on a replica that is awake. */
-function running(gate?: string) {
+function running(gate?: string | Gate) {
 	const run = scripted(oneQuery, gate);
 	run.act(start('r', 'm', 'gpu0'));
 	run.happen({ kind: 'replica-awake', replica: replicaId('r') });
@@ -168,6 +170,140 @@ describe('Controller', () => {
 		expect(run.orders.at(-1)).toBe('dispatch q0/0 r');
 	});
 
+	describe('a call that is to be parked', () => {
+		const parked = {
+			kind: 'call-parked',
+			call: callId('q0/0'),
+			replica: replicaId('r'),
+			outputTokens: 12,
+		} as const;
+		const park: Action = { type: 'park', call: callId('q0/0') };
+
+		it('is pending when its executor has said so, and not before', () => {
+			const run = running();
+			run.act(park);
+			expect(run.view().replicas[0]).toMatchObject({ openCalls: 2, dispatched: { expert: 2 } });
+			expect(run.view().pending(modelId('m'), 'expert')).toEqual([]);
+			expect(run.view().query(queryId('q0')).slots[0]?.state).toBe('parking');
+			expect(() => run.act(dispatch('q0/0'))).toThrow(/q0\/0 is parking, not pending/);
+			expect(() => run.act(park)).toThrow(PolicyError);
+			expect(run.happen(parked)).toBe(false);
+			const view = run.view();
+			expect(view.pending(modelId('m'), 'expert').map(({ id }) => id)).toEqual(['q0/0']);
+			expect([view.carriedTokens(callId('q0/0')), view.carriedTokens(callId('q0/1'))]).toEqual([12, 0]);
+			expect(run.records.at(-1)).toMatchObject({ type: 'call-parked', outputTokens: 12 });
+		});
+
+		it('and is cancelled at once ends where it was, with what it had, and the scheduler is asked', () => {
+			const run = running();
+			run.act(park, { type: 'cancel', call: callId('q0/0') });
+			expect(run.orders.slice(-2)).toEqual(['park q0/0', 'cancel q0/0']);
+			expect(run.happen(parked)).toBe(true);
+			expect(run.records.at(-1)).toMatchObject({ type: 'call-cancelled', replica: 'r', outputTokens: 12 });
+			expect(run.records.some(({ type }) => type === 'call-parked')).toBe(false);
+			expect(run.view()).toMatchObject({ openExpertCalls: 2 });
+		});
+
+		it('and has ended meanwhile counts where it was', () => {
+			const run = running();
+			run.act(park);
+			run.finish('q0/0', 'A');
+			expect(run.view().replicas[0]).toMatchObject({ openCalls: 2, dispatched: { expert: 3 } });
+			expect(run.view().replicas[0]?.tokenUs).not.toBeNull();
+			expect(run.records.at(-1)).toMatchObject({ type: 'call-finished', replica: 'r' });
+		});
+
+		it('and comes back instead has lost what it had', () => {
+			const run = running();
+			run.act(park);
+			const { kind: _, ...about } = parked;
+			run.happen({ kind: 'call-returned', ...about, reason: 'died' });
+			expect(run.records.at(-1)).toMatchObject({ type: 'call-returned', outputTokens: 12 });
+			expect(run.view().carriedTokens(callId('q0/0'))).toBe(0);
+			expect(run.view().pending(modelId('m'), 'expert')).toHaveLength(1);
+		});
+
+		it('and is cancelled later leaves nothing with the executor', () => {
+			const run = running();
+			run.act(park);
+			run.happen(parked);
+			run.act({ type: 'cancel', call: callId('q0/0') });
+			expect(run.orders.at(-1)).toBe('cancel q0/0');
+			expect(run.records.at(-1)).toMatchObject({ type: 'call-cancelled', replica: null, outputTokens: 12 });
+		});
+	});
+
+	it('learns the pace of the replica on which a call ended, wherever it was to go', () => {
+		const run = running();
+		run.act(start('r2', 'm', 'gpu1'));
+		run.happen({ kind: 'replica-awake', replica: replicaId('r2') });
+		run.act({ type: 'migrate', call: callId('q0/0'), replica: replicaId('r2') });
+		expect(run.view().replicas.map(({ dispatched }) => dispatched.expert)).toEqual([2, 1]);
+		run.finish('q0/0', 'A', 'r');
+		const [r, r2] = run.view().replicas;
+		expect(r?.tokenUs).not.toBeNull();
+		expect(r2?.tokenUs).toBeNull();
+		expect([r?.dispatched.expert, r2?.dispatched.expert]).toEqual([3, 0]);
+		expect([r?.openCalls, r2?.openCalls]).toEqual([2, 0]);
+	});
+
+	it('lists an aggregator call by the answers of its query', () => {
+		const run = running('unanimous');
+		for (const [slot, answer] of [...'AAB'].entries()) run.finish(`q0/${slot}`, answer);
+		const byAnswers = run.view().pendingByAnswers(modelId('agg'), 'aggregator');
+		expect(byAnswers.findIndex((calls) => (calls?.length ?? 0) > 0)).toBe(3);
+	});
+
+	it('takes an aggregator for cut by the gate only at the limit that the gate set', () => {
+		const settledBy = (outputTokens: number) => {
+			const run = running('unanimous');
+			for (const [slot, answer] of [...'AAB'].entries()) run.finish(`q0/${slot}`, answer);
+			run.act(start('g', 'agg', 'gpu1'));
+			run.happen({ kind: 'replica-awake', replica: replicaId('g') });
+			run.act({ ...dispatch('q0/agg', 'g'), maxOutputTokens: 25 } as Action);
+			run.happen({
+				kind: 'call-ended',
+				call: callId('q0/agg'),
+				replica: replicaId('g'),
+				outcome: { kind: 'finished', outputTokens, answerTokens: 0, finishReason: 'length', answer: null },
+				work: {
+					...{ startedUs: 0, firstTokenUs: 0, cachedPromptTokens: 0, recomputedTokens: 0 },
+					...{ preemptions: 0, outputTokens },
+				},
+			});
+			const end = run.records.at(-1);
+			return end?.type === 'query-settled' ? end.by : null;
+		};
+		// Its context may have stopped it before.
+		expect([settledBy(25), settledBy(24)]).toEqual(['vote', 'aggregator']);
+	});
+
+	it('asks a gate anew what it foresees when an audit has told it something', () => {
+		let sure = true;
+		const gate: Gate = {
+			...createGate('never'),
+			decide: (answers) =>
+				answers.includes(undefined)
+					? { verdict: 'open', answer: null }
+					: { verdict: 'aggregate', answer: 'A', audit: true },
+			foresee: (answers) => (sure && answers.some((answer) => answer === 'A') ? 'A' : undefined),
+			observe: () => {
+				sure = false;
+			},
+		};
+		const [query] = oneQuery.queries;
+		const run = scripted({ ...oneQuery, queries: query === undefined ? [] : [query, query] }, gate);
+		run.act(start('r', 'm', 'gpu0'), start('g', 'agg', 'gpu1'));
+		for (const id of ['r', 'g']) run.happen({ kind: 'replica-awake', replica: replicaId(id) });
+		run.act(dispatch('q0/0'), dispatch('q0/1'), dispatch('q0/2'), dispatch('q1/0'));
+		run.finish('q1/0', 'A');
+		expect(run.view().foreseen).toEqual(['q1']);
+		for (const slot of [0, 1, 2]) run.finish(`q0/${slot}`, 'A');
+		run.act(dispatch('q0/agg', 'g'));
+		run.finish('q0/agg', 'B', 'g');
+		expect(run.view().foreseen).toEqual([]);
+	});
+
 	it('makes the aggregator call when the gate does not accept, with the prompt that the answers imply', () => {
 		const run = running('unanimous');
 		for (const [slot, answer] of [...'AAB'].entries()) run.finish(`q0/${slot}`, answer);
@@ -175,6 +311,38 @@ describe('Controller', () => {
 		// 10 + 2 an answer + 7 tokens read of each of three answers + a question of 20.
 		expect(call).toMatchObject({ id: 'q0/agg', promptTokens: 10 + 6 + 21 + 20, role: 'aggregator' });
 		expect(run.records.at(-1)).toMatchObject({ type: 'aggregation-needed', query: 'q0' });
+	});
+
+	it('logs once that audits find things changed', () => {
+		let disagreed = 0;
+		const audit = () => ({ audited: 1, disagreed, expectedShare: 0.5, drifted: disagreed > 0 });
+		const audited: Gate = {
+			...createGate('never'),
+			name: 'audited',
+			decide: (answers) =>
+				answers.includes(undefined)
+					? { verdict: 'open', answer: null }
+					: { verdict: 'aggregate', answer: 'A', audit: true },
+			foresee: () => undefined,
+			cutTokens: () => Number.POSITIVE_INFINITY,
+			answerWhenCut: () => null,
+			observe: (_answers, _query, reply) => {
+				if (reply !== 'A') disagreed++;
+			},
+			evidence: () => ({ audit: audit() }) as GateEvidence,
+		};
+		for (const [reply, drifts] of [
+			['A', 0],
+			['B', 1],
+		] as const) {
+			const run = running(audited);
+			for (const slot of [0, 1, 2]) run.finish(`q0/${slot}`, 'A');
+			run.act(start('g', 'agg', 'gpu1'));
+			run.happen({ kind: 'replica-awake', replica: replicaId('g') });
+			run.act(dispatch('q0/agg', 'g'));
+			run.finish('q0/agg', reply, 'g');
+			expect(run.records.filter(({ type }) => type === 'gate-drifted')).toHaveLength(drifts);
+		}
 	});
 
 	it('lets the vote stand where there is no aggregator', () => {

@@ -97,7 +97,7 @@ describe('random workloads on shared GPUs under a random policy', () => {
 
 	it('meet what can happen where GPUs are shared and engines die', async () => {
 		const seen = new Set<string>();
-		for (const shape of fc.sample(sharingShapes, { seed: 20259, numRuns: 400 }))
+		for (const shape of fc.sample(sharingShapes, { seed: 20262, numRuns: 600 }))
 			for (const record of await run(shape, randomFailures(shape))) {
 				if (record.type === 'start-refused' || record.type === 'sleep-refused')
 					seen.add(record.reason.replaceAll(/[\d.]+/g, '#').replaceAll(/r#(, r#)+/g, 'r#, r#'));

@@ -165,6 +165,7 @@ describe('compareSummaries', () => {
 				...['aggregatedQueries', 'cancelledCalls', 'cutCalls', 'neverStartedCalls'],
 				'scheduler',
 				'gate',
+				'gateNote',
 				'makespanSeconds',
 				'expertSeconds',
 				'aggregatorSeconds',

@@ -93,6 +93,22 @@ describe('callsCsv', () => {
 		expect(rows[4]).toMatchObject({ reason: 'lost', outputTokens: '', attempts: '0' });
 	});
 
+	it('shows a call that was parked, and where, also when it was given up there', () => {
+		const parked = {
+			...record.returned(20, 'q/0', 'A#2', 9),
+			type: 'call-parked',
+			reason: undefined,
+		} as unknown as RunRecord;
+		const log = [record.dispatched(10, 'q/0', 'A#1'), parked, record.cancelled(30, 'q/0', 'A', null)];
+		expect(read(callsCsv(log.slice(0, 2)))[0]).toMatchObject({
+			status: 'parked',
+			replica: 'A#2',
+			outputTokens: '9',
+			attempts: '1',
+		});
+		expect(read(callsCsv(log))[0]).toMatchObject({ status: 'cancelled', replica: 'A#2', attempts: '1' });
+	});
+
 	it('shows a call that came back as returned until it is dispatched again, and then how often it was', () => {
 		const log = [
 			record.dispatched(10, 'q/0', 'A#1'),

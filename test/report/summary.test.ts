@@ -46,6 +46,7 @@ describe('summarize', () => {
 				p99Seconds: 0.00016,
 			},
 			accuracy: { value: 1, aggregateAllValue: 1, deltaPoints: 0, lossBoundPoints: null },
+			gateEvidence: null,
 			gpus: [
 				{ gpu: 'gpu0', wallSeconds: 0.00017, busySeconds: 0.000095, idle: { ...idle, barrier: 0.00001 } },
 				{
@@ -153,6 +154,17 @@ describe('summarize', () => {
 			...[needed(), needed(true)],
 		]);
 		expect(calls).toMatchObject({ expert: 3, cut: 1, migrated: 2, parked: 1, audited: 1 });
+	});
+
+	it('counts a call that was parked and then given up among the cancelled', () => {
+		const { calls, tokens } = summarize([
+			runStarted(),
+			record.dispatched(1, 'q0/0', 'A#1') as RunRecord,
+			{ ...record.cancelled(9, 'q0/0', 'A', null), outputTokens: 3 } as RunRecord,
+			record.cancelled(9, 'q0/1', 'A', null),
+		]);
+		expect(calls).toMatchObject({ cancelled: 1, neverStarted: 1 });
+		expect(tokens.output).toBe(3);
 	});
 
 	it('gives an aggregator stage of length zero at the expert end when nothing was aggregated', () => {

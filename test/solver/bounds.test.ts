@@ -323,7 +323,7 @@ describe('the time of one call alone', () => {
 				engine.advance(nextUs);
 				endUs = nextUs;
 			}
-			const boundUs = latencyUs({ ...profile, engine: engineConfig }, size);
+			const boundUs = latencyUs([{ ...profile, engine: engineConfig }], size);
 			expect({ seed, boundUs }).toEqual({ seed, boundUs: expect.toSatisfy((us: number) => us <= endUs + 1) });
 			if (boundUs > 0.98 * endUs) tight++;
 		}

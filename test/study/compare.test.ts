@@ -103,6 +103,7 @@ function fakeRun(secondsOf: (job: RunJob) => number) {
 				p99Seconds: seconds,
 			},
 			accuracy: { value: 1, aggregateAllValue: 1, deltaPoints: 0, lossBoundPoints: null },
+			gateEvidence: null,
 			gpus: [],
 		};
 		return summary as Summary;

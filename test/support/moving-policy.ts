@@ -68,7 +68,7 @@ function settlements(view: View): Action[] {
 		{ type: 'settle', query },
 		...view
 			.query(query)
-			.slots.filter(({ state }) => state === 'pending' || state === 'dispatched')
+			.slots.filter(({ state }) => ['pending', 'dispatched', 'parking'].includes(state))
 			.map(({ call }): Action => ({ type: 'cancel', call })),
 	]);
 }

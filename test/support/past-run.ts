@@ -16,13 +16,15 @@ export interface PastRunOptions {
 	readonly aggregator?: ModelId;
 	/** Which output ends first; default the shortest. */
 	readonly first?: 'shortest' | 'longest';
+	/** Name of the query, which decides on audits. */
+	readonly id?: string;
 }
 
 /** What a gate makes of a past query, asked as a run asks it, answer by answer. */
 export function runPast(gate: Gate, past: PastQuery, options: PastRunOptions = {}): PastEnd {
-	const { aggregator = AGGREGATOR, first = 'shortest' } = options;
+	const { aggregator = AGGREGATOR, first = 'shortest', id = 'past' } = options;
 	const { task, slots, slotPromptTokens, answers, outputTokens, correctAnswer } = past;
-	const query: Query = { id: queryId('past'), task, arrivalUs: 0, slots, slotPromptTokens };
+	const query: Query = { id: queryId(id), task, arrivalUs: 0, slots, slotPromptTokens };
 	const reply = present(past.aggregator, 'aggregator');
 	const allRight = reply.answer(answers) === correctAnswer;
 	const told = answers.map((answer, slot) => {
@@ -59,8 +61,12 @@ export interface PastSums {
 	readonly votedShare: number;
 }
 
-export function sumPast(gate: Gate, past: readonly PastQuery[], options: PastRunOptions = {}): PastSums {
-	const ends = past.map((query) => runPast(gate, query, options));
+export function sumPast(
+	gate: Gate,
+	past: readonly PastQuery[],
+	options: Omit<PastRunOptions, 'id'> = {},
+): PastSums {
+	const ends = past.map((query, index) => runPast(gate, query, { ...options, id: `fresh${index}` }));
 	const losses = ends.map(({ right, allRight }) => Number(allRight) - Number(right));
 	const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 	const square = losses.reduce((sum, loss) => sum + loss ** 2, 0) / losses.length;

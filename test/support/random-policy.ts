@@ -10,7 +10,6 @@ import {
 } from '../../sim/domain/ids.ts';
 import type { Plan } from '../../sim/domain/plan.ts';
 import type { Action, Problem, ReplicaView, Scheduler, View } from '../../sim/domain/scheduler.ts';
-import type { TimeUs } from '../../sim/domain/units.ts';
 import type { Call, CallRole } from '../../sim/domain/work.ts';
 import { whole } from './random-setup.ts';
 
@@ -36,11 +35,6 @@ class RandomPolicy implements Scheduler {
 	private readonly moves: RandomStream;
 	private readonly seenQueries = new Set<QueryId>();
 	private readonly cancelled = new Set<CallId>();
-	/** When it was parked, and the limit that it had, which it keeps: it may have said more than a lower one allows. */
-	private readonly parked = new Map<CallId, { readonly timeUs: TimeUs; readonly limitTokens: number }>();
-	private readonly limits = new Map<CallId, number>();
-	/** When calls last moved from a replica or were parked there: reported at the end of that instant. */
-	private readonly leftUs = new Map<ReplicaId, TimeUs>();
 	private problem: Problem | null = null;
 	private readonly sociable: boolean;
 	private readonly loyal: boolean;
@@ -83,7 +77,6 @@ class RandomPolicy implements Scheduler {
 			if (replica.state !== 'awake' || this.chance(0.2)) continue;
 			for (const call of this.workFor(view, replica)) {
 				if (!this.chance(0.6) || actions.some((action) => isAbout(action, call))) continue;
-				if (this.isBeingParked(view, call.id)) continue;
 				actions.push(this.dispatch(view, call, replica.id));
 				touched.add(replica.id);
 			}
@@ -112,29 +105,26 @@ class RandomPolicy implements Scheduler {
 	/** Nobody decides again after the last query: what is left of this one and waits has to end now, what runs may. */
 	private settle(view: View, query: QueryId): Action[] {
 		const { slots } = view.query(query);
-		if (slots.some(({ call }) => this.isBeingParked(view, call))) return [];
 		const left = slots
-			.filter(({ state }) => state === 'pending' || (state === 'dispatched' && this.moves() < 0.7))
+			.filter(
+				({ state }) =>
+					state === 'pending' || state === 'parking' || (state === 'dispatched' && this.moves() < 0.7),
+			)
 			.filter(({ call }) => !this.cancelled.has(call));
 		for (const { call } of left) this.cancelled.add(call);
 		return [{ type: 'settle', query }, ...left.map(({ call }): Action => ({ type: 'cancel', call }))];
 	}
 
 	private dispatch(view: View, call: Call, replica: ReplicaId): Action {
-		const limitTokens = this.parked.get(call.id)?.limitTokens ?? this.someLimit(view, call);
-		this.limits.set(call.id, limitTokens);
-		return { type: 'dispatch', call: call.id, replica, maxOutputTokens: limitTokens };
+		// One that was parked may have said more than that.
+		const maxOutputTokens = Math.max(this.someLimit(view, call), view.carriedTokens(call.id) + 1);
+		return { type: 'dispatch', call: call.id, replica, maxOutputTokens };
 	}
 
 	private someLimit(view: View, call: Call): number {
 		const draw = this.moves();
 		if (draw < 0.4) return call.maxOutputTokens;
 		return draw < 0.9 || this.loyal ? view.cutTokens(call) : whole(this.moves, 1, call.maxOutputTokens);
-	}
-
-	/** Looks pending, but that it was parked is reported at the end of this instant only. */
-	private isBeingParked(view: View, call: CallId): boolean {
-		return this.parked.get(call)?.timeUs === view.nowUs;
 	}
 
 	/** Only from where another call goes on, whose end will bring the next decision. */
@@ -145,9 +135,6 @@ class RandomPolicy implements Scheduler {
 			const first = open[0]?.call;
 			if (first === undefined || open.length < 2) continue;
 			touched.add(replica.id);
-			this.leftUs.set(replica.id, view.nowUs);
-			const limitTokens = this.limits.get(first.id) ?? first.maxOutputTokens;
-			this.parked.set(first.id, { timeUs: view.nowUs, limitTokens });
 			return [{ type: 'park', call: first.id }];
 		}
 		return [];
@@ -165,7 +152,6 @@ class RandomPolicy implements Scheduler {
 			return view.openOn(from.id).flatMap(({ call }): Action[] => {
 				if (this.moves() < 0.5 || actions.some((action) => isAbout(action, call))) return [];
 				touched.add(target.id).add(from.id);
-				this.leftUs.set(from.id, view.nowUs);
 				return [{ type: 'migrate', call: call.id, replica: target.id }];
 			});
 		});
@@ -173,9 +159,7 @@ class RandomPolicy implements Scheduler {
 
 	/** Stops, puts to sleep or wakes a replica that has nothing to do. */
 	private disturbAny(view: View, touched: ReadonlySet<ReplicaId>): Action[] {
-		const free = view.replicas.filter(
-			({ id, openCalls }) => openCalls === 0 && !touched.has(id) && this.leftUs.get(id) !== view.nowUs,
-		);
+		const free = view.replicas.filter(({ id, openCalls }) => openCalls === 0 && !touched.has(id));
 		for (const { id: replica, state } of shuffle(free, this.random)) {
 			if (state === 'awake' && this.chance(0.5))
 				return [{ type: 'sleep', replica, level: this.chance(0.5) ? 1 : 2 }];
@@ -190,15 +174,13 @@ class RandomPolicy implements Scheduler {
 		const busy = new Set(actions.flatMap((action) => ('call' in action ? [action.call] : [])));
 		const open = [...this.seenQueries].flatMap((id) => {
 			const { slots, aggregatorCall, settled } = view.query(id);
-			const experts = slots.filter(({ state }) => state === 'pending' || state === 'dispatched');
+			const experts = slots.filter(({ state }) => ['pending', 'dispatched', 'parking'].includes(state));
 			return [
 				...experts.map(({ call }) => call),
 				...(aggregatorCall === null || settled ? [] : [aggregatorCall]),
 			];
 		});
-		const cancellable = open.filter(
-			(call) => !busy.has(call) && !this.cancelled.has(call) && !this.isBeingParked(view, call),
-		);
+		const cancellable = open.filter((call) => !busy.has(call) && !this.cancelled.has(call));
 		const call = cancellable[whole(this.random, 0, cancellable.length - 1)];
 		if (call === undefined) return [];
 		this.cancelled.add(call);

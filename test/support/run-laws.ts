@@ -96,7 +96,7 @@ const NOT_SENT: CallSoFar = {
 
 function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 	const breaches: string[] = [];
-	const states = new Map<ReplicaId, { state: ReplicaState; model: string; open: number }>();
+	const states = new Map<ReplicaId, { state: ReplicaState; sinceUs: number; model: string; open: number }>();
 	const calls = new Map<CallId, CallSoFar>();
 	const openExperts = new Map<QueryId, number>();
 	const limit = new Map(setup.models.map(({ id, outputLimitTokens }) => [id, outputLimitTokens]));
@@ -116,8 +116,10 @@ function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 		} else if (record.type === 'replica-changed') {
 			const open = states.get(record.replica)?.open ?? 0;
 			const diesOrWorks = ['failed', 'awake'].includes(record.state) || record.reason !== undefined;
-			if (open > 0 && !diesOrWorks) bad(`${record.replica} has ${open} open calls`);
-			states.set(record.replica, { state: record.state, model: record.model, open });
+			if (open > 0 && !diesOrWorks && !leavesAtOnce(record, open, records))
+				bad(`${record.replica} has ${open} open calls`);
+			const { state, model, timeUs: sinceUs } = record;
+			states.set(record.replica, { state, sinceUs, model, open });
 		} else if (record.type === 'call-dispatched') {
 			const call = calls.get(record.call);
 			const replica = states.get(record.replica);
@@ -139,7 +141,9 @@ function callBreaches(records: readonly RunRecord[], setup: Setup): string[] {
 			const target = states.get(record.replica);
 			if (call === undefined || call.ended || call.replica !== record.from)
 				bad(`${record.call} was on ${call?.replica}, not ${record.from}`);
-			if (target?.state !== 'awake' || target.model !== record.model)
+			// Through a replica that it was told to leave in the same instant, as that was to stop.
+			const isUp = target?.state === 'awake' || target?.sinceUs === record.timeUs;
+			if (!isUp || target?.model !== record.model)
 				bad(`${record.call} of ${record.model} to ${record.replica}: ${target?.model} is ${target?.state}`);
 			if (call === undefined) continue;
 			if (record.outputTokens < call.carriedTokens || record.outputTokens >= call.limitTokens)
@@ -246,12 +250,35 @@ function idleBreaches(records: readonly RunRecord[]): string[] {
 
 type CallEnd = Extract<RunRecord, { type: 'call-finished' | 'call-cancelled' | 'call-failed' }>;
 
+/** Told to stop or to sleep, a replica may be rid of its last calls only then: each moves away, is parked or is cancelled within the same instant. */
+function leavesAtOnce(
+	{ replica, state, timeUs }: Extract<RunRecord, { type: 'replica-changed' }>,
+	open: number,
+	records: readonly RunRecord[],
+): boolean {
+	if (state !== 'stopping' && state !== 'falling-asleep') return false;
+	const now = records.filter((record) => record.timeUs === timeUs);
+	const told = now.findIndex(
+		(record) => record.type === 'replica-changed' && record.replica === replica && record.state === state,
+	);
+	const later = now.slice(told);
+	const came = later.filter((record) => record.type === 'call-migrated' && record.replica === replica);
+	const left = later.filter(
+		(record) =>
+			(record.type === 'call-migrated' && record.from === replica) ||
+			((record.type === 'call-parked' || record.type === 'call-cancelled') && record.replica === replica),
+	);
+	return left.length - came.length === open;
+}
+
 /** A call that ran into a limit below its own. */
 function isCutShort(records: readonly RunRecord[], call: CallId | undefined): boolean {
 	const own = records.filter((record) => 'call' in record && record.call === call);
 	const sent = own.findLast((record) => record.type === 'call-dispatched');
 	const end = own.find((record) => record.type === 'call-finished');
-	return sent?.cutTokens !== undefined && end?.finishReason === 'length';
+	return (
+		sent?.cutTokens !== undefined && end?.finishReason === 'length' && end.outputTokens >= sent.cutTokens
+	);
 }
 
 /** What the gate made of a query by the time at which it was settled: asked at every end, until it decided; `accept` also where it foresees that. */

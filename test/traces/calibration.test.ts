@@ -172,6 +172,10 @@ describe('a calibration file', () => {
 		[{ ...line, answers: ['A'] }, 'answers: expected 2, one a slot, got a list of 1'],
 		[{ ...line, outputTokens: [10, 1.5] }, 'outputTokens.1: expected a whole number, got 1.5'],
 		[
+			{ ...line, answers: undefined, anwers: ['A', null] },
+			"anwers: expected one of task, slots, answers, outputTokens, promptTokens, correct, aggregator, got 'anwers' (did you mean 'answers'?)",
+		],
+		[
 			{ ...line, corect: 'A' },
 			"corect: expected one of task, slots, answers, outputTokens, promptTokens, correct, aggregator, got 'corect' (did you mean 'correct'?)",
 		],

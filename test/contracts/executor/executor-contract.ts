@@ -299,6 +299,19 @@ export function describeExecutor(name: string, kind: ExecutorKind): void {
 			stages.keep(stage);
 		});
 
+		it('says nothing more of a parked call that is cancelled, and keeps nothing of it', async () => {
+			const stage = await stages.get(1);
+			const call = contractCall(stage.setup, CASE.parkedForGood, 0);
+			stage.dispatch(call);
+			await stage.active(true);
+			await stage.world.untilRunning(1);
+			stage.executor.park(call.id);
+			stage.executor.cancel(call.id);
+			const kinds = [await stage.event(), await stage.event()].map(({ kind }) => kind);
+			expect(kinds.sort()).toEqual(['call-parked', 'engine-active']);
+			stages.keep(stage);
+		});
+
 		it('does not park a call that has ended', async () => {
 			const stage = await stages.get(1);
 			const call = contractCall(stage.setup, CASE.parkedTooLate, 0);

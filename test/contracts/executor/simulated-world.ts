@@ -4,6 +4,7 @@ import { createEngine } from '../../../sim/engine/index.ts';
 import { EventQueue } from '../../../sim/run/event-queue.ts';
 import type { Pending } from '../../../sim/run/pending.ts';
 import { SimulatedExecutor } from '../../../sim/run/simulated-executor.ts';
+import { TrueCalls } from '../../../sim/run/true-calls.ts';
 import { smallSetup } from '../../support/setup-builder.ts';
 import type { ExecutorWorld } from './executor-contract.ts';
 import { CONTRACT_ENGINE, CONTRACT_QUERIES } from './workload.ts';
@@ -16,16 +17,18 @@ export function openSimulated(replicaRestarts: 0 | 1): ExecutorWorld {
 	let nowUs = 0;
 	const executor = new SimulatedExecutor({
 		gpus: setup.cluster.gpus,
-		truth: setup.truth,
 		createEngine: (config, step) => createEngine(setup.engineMode, config, step),
 		sampleUs: 1e6,
 		queue,
 		nowUs: () => nowUs,
-		slotCount: ({ query }) =>
-			present(
-				setup.queries.find(({ id }) => id === query),
-				'query',
-			).slots.length,
+		trueCalls: new TrueCalls(
+			setup.truth,
+			({ query }) =>
+				present(
+					setup.queries.find(({ id }) => id === query),
+					'query',
+				).slots.length,
+		),
 	});
 
 	/** @returns false when there is nothing more to come */

@@ -39,6 +39,7 @@ export const CASE = {
 	movedForNothing: same(1, 20, 1500),
 	parked: same(1, 20, 800),
 	parkedTooLate: same(1, 20, 3),
+	parkedForGood: same(1, 20, 2000),
 } as const satisfies Record<string, SmallQuery>;
 
 export const CONTRACT_QUERIES: readonly SmallQuery[] = Object.values(CASE);

@@ -388,6 +388,39 @@ it('a controller that takes over sends what a call carried', async () => {
 	});
 });
 
+it('a controller that takes over says what a call had that was being cancelled', async () => {
+	stand = new Stand({ servers: { r0: source, r1: target } });
+	const output = { promptTokenIds: [11, 11, 11], tokenIds: [100, 101], text: 'so it', reasoningText: '' };
+	stand.executor.restore([
+		{
+			start: startOf('r0'),
+			state: 'awake',
+			openCalls: [],
+			carried: new Map([[A, { output, recomputedTokens: 5, migrations: 1 }]]),
+			cancelling: [callOf('a')],
+		},
+	]);
+	expect(await stand.expect('call-ended')).toMatchObject({
+		outcome: { kind: 'cancelled' },
+		work: { outputTokens: 2 },
+	});
+});
+
+it('a call that moves on before it began anew has nothing more to be computed again', async () => {
+	await awake();
+	(await dispatched()).say('so it');
+	await tokens(2);
+	await moved();
+	stand.executor.migrate(A, R0);
+	const back = await source.next();
+	back.say(' is');
+	back.finish();
+	let event = await nextEvent();
+	while (event.kind !== 'call-ended') event = await nextEvent();
+	expect(stand.read[0]?.reply).toMatchObject({ text: 'so it is' });
+	expect(event.work).toMatchObject({ migrations: 2, recomputedTokens: 5 });
+});
+
 describe('a call that is parked', () => {
 	it('waits with what it has, and goes on with it where it is dispatched next', async () => {
 		await awake();
@@ -414,17 +447,15 @@ describe('a call that is parked', () => {
 		});
 	});
 
-	it('and has ended stays as it ended, also when it is dispatched again', async () => {
+	it('and has ended stays as it ended', async () => {
 		await awake();
 		const first = await dispatched();
 		first.finish();
 		await stand.expect('call-ended');
 		await stand.expect('engine-active');
 		stand.executor.park(A);
-		stand.executor.dispatch(callOf('a'), R1);
 		await turn();
 		expect(stand.rest()).toEqual([]);
-		expect(target.log).not.toContain('POST /v1/completions');
 	});
 
 	it('with all its tokens ends', async () => {
@@ -437,10 +468,23 @@ describe('a call that is parked', () => {
 			replica: 'r0',
 			outcome: { outputTokens: 2, finishReason: 'length' },
 		});
-		stand.executor.dispatch(callOf('a'), R1);
 		await stand.expect('engine-active');
 		await turn();
 		expect(stand.rest()).toEqual([]);
+	});
+
+	it('and given up leaves nothing behind', async () => {
+		await awake();
+		(await dispatched()).say('so it');
+		await tokens(2);
+		stand.executor.park(A);
+		stand.executor.cancel(A);
+		await stand.expect('engine-active');
+		expect(await stand.expect('call-parked')).toMatchObject({ outputTokens: 2 });
+		await turn();
+		expect(stand.rest()).toEqual([]);
+		stand.executor.dispatch(callOf('a'), R1);
+		expect((await target.next()).body.prompt).toEqual([11, 11, 11]);
 	});
 
 	it('before a controller was killed goes on with what it had, when its successor sends it', async () => {

@@ -6,6 +6,7 @@ import type { LiveOutcome } from '../../../live/run/parts.ts';
 import { createGate } from '../../../sim/aggregate/index.ts';
 import { createJudge } from '../../../sim/core/judge.ts';
 import { present, UsageError } from '../../../sim/domain/errors.ts';
+import type { ReplicaId } from '../../../sim/domain/ids.ts';
 import type { RunRecord } from '../../../sim/domain/run-log.ts';
 import type { Scheduler } from '../../../sim/domain/scheduler.ts';
 import type { Setup } from '../../../sim/domain/setup.ts';
@@ -69,6 +70,8 @@ export interface DriveOptions {
 	readonly interruptAtRecord?: number;
 	/** While the journal is brought to the disk for the so manieth time, a server shows a mistake of the user's. */
 	readonly mistakeAtCommit?: number;
+	/** A replica whose engine dies for good so long after this controller began to serve. */
+	readonly dies?: { readonly replica: ReplicaId; readonly afterUs: number };
 	/** See VirtualWorld. */
 	readonly skewUs?: number;
 }
@@ -88,6 +91,7 @@ export async function drive({
 	past,
 	interruptAtRecord,
 	mistakeAtCommit,
+	dies,
 	skewUs = 0,
 	...names
 }: DriveOptions): Promise<Driven> {
@@ -110,7 +114,11 @@ export async function drive({
 		journal,
 		past: journal.entries,
 		self: { pid: 1, startTicks: null },
-		startClock: world.startClock,
+		startClock: (startUs) => {
+			const clock = world.startClock(startUs);
+			if (dies !== undefined) clock.after(dies.afterUs, () => world.fail(dies.replica));
+			return clock;
+		},
 		createHands: (hands) => {
 			journal.onCommit = () => {
 				if (journal.commits === mistakeAtCommit) hands.mistake(new UsageError('E_TEST', 'a mistake'));

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { type CarriedCall, carriedTokens } from '../../../live/happening.ts';
 import type { JournalEntry } from '../../../live/journal/records.ts';
 import { randomStream } from '../../../sim/core/random.ts';
-import { callId, replicaId } from '../../../sim/domain/ids.ts';
+import { replicaId } from '../../../sim/domain/ids.ts';
 import type { RunRecord } from '../../../sim/domain/run-log.ts';
 import { summarize } from '../../../sim/report/summary.ts';
 import { CUT_TOKENS, isCut, movingPolicy, movingSetup } from '../../support/moving-policy.ts';
+import { lawBreaches } from '../../support/run-laws.ts';
 import { type Driven, drive } from './drive.ts';
 
+const SECOND = replicaId('second');
 const options = { setup: movingSetup(), scheduler: movingPolicy, gate: 'majority' };
 
 const ofType = <Type extends RunRecord['type']>(records: readonly RunRecord[], type: Type) =>
@@ -103,34 +106,46 @@ function expectPlaces(records: readonly RunRecord[], where: string): void {
 	}
 }
 
-/** Calls come back with the limit they were sent with, on the replica they were ordered to, with all that the journal says they carry. */
+/**
+ * Calls come back with the limit they were sent with, on the replica they were ordered to, with all that the journal says they carry; and so do
+ * those that are to be dispatched again, and no others.
+ */
 function expectRestored({ world, journal }: Driven, past: readonly JournalEntry[], where: string): void {
-	const places = new Map<string, string>();
+	const places = new Map<string, string | null>();
 	const carried = new Map<string, number>();
-	for (const { record } of past) {
-		const event = record.kind === 'happening' ? record.happening.event : null;
+	for (const { seq, record } of journal) {
+		const event = seq <= past.length && record.kind === 'happening' ? record.happening.event : null;
 		if (event?.kind === 'call-migrated' || event?.kind === 'call-parked')
 			carried.set(event.call, event.outputTokens);
-	}
-	for (const { record } of journal) {
+		if (event?.kind === 'call-returned' || event?.kind === 'call-ended') {
+			carried.delete(event.call);
+			places.delete(event.call);
+		}
 		// The last ones may have been lost with their controller, and written by the next.
 		if (record.kind !== 'orders' || record.after > past.length) continue;
 		for (const order of record.orders) {
 			const [kind, call = '', replica = ''] = order.split(' ');
 			if (kind === 'dispatch' || kind === 'migrate') places.set(call, replica);
+			else if (kind === 'park') places.set(call, null);
+			else if (kind === 'cancel' && places.get(call) === null) places.delete(call);
 		}
 	}
-	for (const [call, tokens] of carried)
-		if (!endedCalls(past).includes(call))
-			expect(world.parked.get(callId(call))?.output?.tokenIds.length ?? 0, where).toBe(tokens);
-	for (const restored of world.restored)
+	const parked = [...places].filter(([, replica]) => replica === null);
+	expect(tokensWith(world.parked), where).toEqual(
+		new Map(parked.map(([call]) => [call, carried.get(call) ?? 0])),
+	);
+	for (const restored of world.restored) {
+		const tokens = tokensWith(restored.carried);
 		for (const call of restored.openCalls) {
 			if (isCut(call)) expect(call.maxOutputTokens, where).toBe(CUT_TOKENS);
 			expect(restored.start.replica, where).toBe(places.get(call.id));
-			if (carried.has(call.id))
-				expect(restored.carried.get(call.id)?.output?.tokenIds.length ?? 0, where).toBe(carried.get(call.id));
+			expect(tokens.get(call.id) ?? 0, where).toBe(carried.get(call.id) ?? 0);
 		}
+	}
 }
+
+const tokensWith = (carried: ReadonlyMap<string, CarriedCall>): Map<string, number> =>
+	new Map([...carried].map(([call, one]) => [call, carriedTokens(one)]));
 
 describe('news of a call that was to be parked', () => {
 	/** The journal of a run up to a record, which is replaced. */
@@ -144,46 +159,88 @@ describe('news of a call that was to be parked', () => {
 		return [...journal.slice(0, at), { ...entry, record }];
 	}
 
-	it('that came back instead: it is parked, with nothing', async () => {
-		const past = await upTo(
-			(record) => record.kind === 'happening' && record.happening.event.kind === 'call-parked',
-			(event) => {
-				if (event.kind !== 'call-parked') throw new Error('not parked');
-				const { timeUs, call, replica } = event;
-				return { kind: 'call-returned', timeUs, call, replica, reason: 'died', outputTokens: 7 };
-			},
-		);
+	const isParking = (record: RunRecordOf): boolean =>
+		record.kind === 'happening' && record.happening.event.kind === 'call-parked';
+
+	it('that came back instead: what it had is lost, and said', async () => {
+		const past = await upTo(isParking, (event) => {
+			if (event.kind !== 'call-parked') throw new Error('not parked');
+			const { timeUs, call, replica } = event;
+			return { kind: 'call-returned', timeUs, call, replica, reason: 'died', outputTokens: 7 };
+		});
 		const resumed = await drive({ ...options, past });
 		expect(results(resumed)).toEqual(results(await drive(options)));
-		expectRestored(resumed, past.slice(0, -1), 'returned');
-		const [parked] = ofType(resumed.records, 'call-parked');
-		expect(parked).toMatchObject({ outputTokens: 0 });
-		expect(ofType(resumed.records, 'call-returned')).toEqual([]);
+		expectRestored(resumed, past, 'returned');
+		const [returned] = ofType(resumed.records, 'call-returned');
+		expect(returned).toMatchObject({ outputTokens: 7 });
+		const dispatches = ofType(resumed.records, 'call-dispatched').filter(
+			({ call }) => call === returned?.call,
+		);
+		expect(dispatches.length).toBeGreaterThan(1);
 	});
 
-	it('that was cancelled meanwhile: it stays as it ended', async () => {
+	it('that ended instead: it stays as it ended', async () => {
+		const past = await upTo(isParking, (event) => {
+			if (event.kind !== 'call-parked') throw new Error('not parked');
+			const { timeUs, call, replica } = event;
+			return {
+				kind: 'call-ended',
+				timeUs,
+				call,
+				replica,
+				outcome: { kind: 'failed', reason: 'late' },
+				work: null,
+			};
+		});
+		const resumed = await drive({ ...options, past });
+		expect(resumed.outcome.status).toBe('complete');
+		expectRestored(resumed, past, 'ended');
+		const [failed] = ofType(resumed.records, 'call-failed');
+		expect(failed).toMatchObject({ reason: 'late', replica: 'first' });
+		const dispatches = ofType(resumed.records, 'call-dispatched').filter(({ call }) => call === failed?.call);
+		expect(dispatches).toHaveLength(1);
+	});
+});
+
+describe('tokens that a call brought along', () => {
+	const setup = movingSetup();
+	const breaches = ({ records }: Driven) => lawBreaches(records, setup);
+
+	it('are lost once when its replica dies after the controller was killed, whenever that was', async () => {
 		const undisturbed = await drive(options);
-		const [cancelled] = ofType(undisturbed.records, 'call-cancelled');
-		const call = cancelled?.call ?? callId('none');
-		const journal = undisturbed.journal.filter(
-			({ record }) => !('timeUs' in record) || record.timeUs <= (cancelled?.timeUs ?? 0),
+		const expected = results(undisturbed);
+		let lost = 0;
+		for (let length = 1; length <= undisturbed.journal.length; length += 2) {
+			const past = undisturbed.journal.slice(0, length);
+			// Its replicas need two seconds to come up again.
+			const resumed = await drive({ ...options, past, dies: { replica: SECOND, afterUs: 2_150_000 } });
+			expect(results(resumed), `killed after record ${length}`).toEqual(expected);
+			expect(breaches(resumed), `killed after record ${length}`).toEqual([]);
+			for (const { outputTokens } of ofType(resumed.records, 'call-returned')) lost += outputTokens;
+		}
+		expect(lost).toBeGreaterThan(0);
+	});
+
+	it('are lost with a replica of which nobody had time to say that it gave its calls back', async () => {
+		const { journal } = await drive(options);
+		const at = journal.findIndex(
+			({ record }) =>
+				record.kind === 'happening' &&
+				record.happening.event.kind === 'call-migrated' &&
+				record.happening.event.outputTokens > 0,
 		);
-		const timeUs = cancelled?.timeUs ?? 0;
-		const event = {
-			kind: 'call-ended',
-			timeUs,
-			call,
-			replica: replicaId('first'),
-			outcome: { kind: 'failed', reason: 'late' },
-			work: null,
-		} as const;
-		const late: JournalEntry = {
-			seq: journal.length + 1,
-			record: { kind: 'happening', timeUs, happening: { event } },
-		};
-		const resumed = await drive({ ...options, past: [...journal, late] });
-		expect(results(resumed)).toEqual(results(undisturbed));
-		expect(ofType(resumed.records, 'call-failed')).toEqual([]);
+		const moved = journal[at]?.record;
+		if (moved?.kind !== 'happening' || moved.happening.event.kind !== 'call-migrated')
+			throw new Error('none');
+		const { timeUs, call, outputTokens } = moved.happening.event;
+		const event = { kind: 'replica-failed', timeUs, replica: SECOND, reason: 'died' } as const;
+		const past: JournalEntry[] = [
+			...journal.slice(0, at + 1),
+			{ seq: at + 2, record: { kind: 'happening', timeUs, happening: { event } } },
+		];
+		const resumed = await drive({ ...options, past });
+		const returned = ofType(resumed.records, 'call-returned').find((record) => record.call === call);
+		expect(returned).toMatchObject({ replica: SECOND, outputTokens });
 	});
 });
 

@@ -5,8 +5,14 @@
 
 import type { LiveClock } from '../../../live/clock.ts';
 import type { CallReply } from '../../../live/content.ts';
-import type { CarriedCall, Happening, RestoredReplica } from '../../../live/happening.ts';
+import {
+	type CarriedCall,
+	carriedTokens,
+	type Happening,
+	type RestoredReplica,
+} from '../../../live/happening.ts';
 import type { HandsParts, LiveHands } from '../../../live/run/parts.ts';
+import { cancelledWork } from '../../../sim/core/call-end-record.ts';
 import type { ExecutorEvent, ReplicaStart } from '../../../sim/core/executor.ts';
 import { present } from '../../../sim/domain/errors.ts';
 import type { CallId, ReplicaId } from '../../../sim/domain/ids.ts';
@@ -18,6 +24,7 @@ import { createEngine } from '../../../sim/engine/index.ts';
 import { EVENT_RANK, EventQueue } from '../../../sim/run/event-queue.ts';
 import type { Pending } from '../../../sim/run/pending.ts';
 import { SimulatedExecutor } from '../../../sim/run/simulated-executor.ts';
+import { TrueCalls } from '../../../sim/run/true-calls.ts';
 import type { ScriptedContent } from './scripted-content.ts';
 
 interface Timer {
@@ -68,6 +75,10 @@ export class VirtualWorld {
 		return this.hands;
 	};
 
+	fail(replica: ReplicaId): void {
+		this.hands?.fail(replica);
+	}
+
 	/** Moves the clock to the next moment and lets it happen. @returns false when nothing is left to happen */
 	step(): boolean {
 		const timer = this.timers.toSorted((a, b) => a.dueUs - b.dueUs)[0];
@@ -81,7 +92,13 @@ export class VirtualWorld {
 		const next = this.queue.pop();
 		if (next === undefined) return false;
 		this.nowUs = next.timeUs;
-		present(this.hands, 'hands').take(next.value);
+		const hands = present(this.hands, 'hands');
+		hands.take(next.value);
+		// An executor tells in one breath what a replica gives back and that it has failed.
+		while (this.queue.continuesWith(EVENT_RANK.failure)) {
+			const also = this.queue.pop();
+			if (also !== undefined) hands.take(also.value);
+		}
 		return true;
 	}
 }
@@ -93,7 +110,11 @@ class VirtualHands implements LiveHands {
 	private readonly happened: (happening: Happening) => void;
 	private readonly simulated: SimulatedExecutor;
 	private readonly calls = new Map<CallId, Call>();
-	private readonly ended = new Set<CallId>();
+	private readonly trueCalls: TrueCalls;
+	/** Of calls that are to be dispatched again, from before the controller was killed. */
+	private readonly parked = new Map<CallId, CarriedCall>();
+	/** Of each call since it began anew. */
+	private readonly moves = new Map<CallId, number>();
 
 	constructor(world: VirtualWorld, setup: Setup, content: ScriptedContent, { happened }: HandsParts) {
 		this.world = world;
@@ -102,14 +123,14 @@ class VirtualHands implements LiveHands {
 		this.happened = ({ event, ...rest }) =>
 			happened({ event: { ...event, timeUs: Math.max(0, event.timeUs - world.skewUs) }, ...rest });
 		const slotCounts = new Map(setup.queries.map((query) => [query.id, query.slots.length]));
+		this.trueCalls = new TrueCalls(setup.truth, (call) => slotCounts.get(call.query) ?? 0);
 		this.simulated = new SimulatedExecutor({
 			gpus: setup.cluster.gpus,
-			truth: setup.truth,
 			createEngine: (config, step) => createEngine(setup.engineMode, config, step),
 			sampleUs: Math.max(1, usFromSeconds(setup.sampleSeconds)),
 			queue: world.queue,
 			nowUs: () => world.nowUs,
-			slotCount: (call) => slotCounts.get(call.query) ?? 0,
+			trueCalls: this.trueCalls,
 		});
 	}
 
@@ -130,9 +151,9 @@ class VirtualHands implements LiveHands {
 		this.simulated.wake(replica);
 	}
 
-	/** One that has ended meanwhile, and was parked for all the controller knew, is left alone. */
 	dispatch(call: Call, replica: ReplicaId): void {
-		if (this.ended.has(call.id)) return;
+		this.bring(call, this.parked.get(call.id));
+		this.parked.delete(call.id);
 		this.calls.set(call.id, call);
 		this.world.sent.push(call.id);
 		this.simulated.dispatch(call, replica);
@@ -140,6 +161,7 @@ class VirtualHands implements LiveHands {
 
 	/** A call that has ended meanwhile stays as it ended: its end is on its way to the inbox. */
 	cancel(call: CallId): void {
+		this.parked.delete(call);
 		if (this.calls.has(call)) this.simulated.cancel(call);
 	}
 
@@ -155,7 +177,8 @@ class VirtualHands implements LiveHands {
 		const timeUs = this.world.nowUs;
 		this.world.restored = replicas;
 		this.world.parked = parked;
-		for (const { start, state, openCalls, cancelling } of replicas) {
+		for (const [call, carried] of parked) this.parked.set(call, carried);
+		for (const { start, state, openCalls, carried, cancelling } of replicas) {
 			for (const call of cancelling) {
 				this.calls.set(call.id, call);
 				const { replica } = start;
@@ -165,7 +188,7 @@ class VirtualHands implements LiveHands {
 					call: call.id,
 					replica,
 					outcome: { kind: 'cancelled' },
-					work: null,
+					work: cancelledWork(timeUs, carriedTokens(carried.get(call.id))),
 				});
 			}
 			if (state === 'stopping') {
@@ -175,8 +198,24 @@ class VirtualHands implements LiveHands {
 			this.later({ kind: 'replica-restarting', timeUs, replica: start.replica, reason: 'restored' });
 			this.start(start);
 			// They wait in the simulated executor until the replica is up.
-			for (const call of openCalls) this.dispatch(call, start.replica);
+			for (const call of openCalls) {
+				this.bring(call, carried.get(call.id));
+				this.dispatch(call, start.replica);
+			}
 		}
+	}
+
+	/** The engine of a replica dies for good; nothing happens when there is none. */
+	fail(replica: ReplicaId): void {
+		if (this.world.started.includes(replica)) this.simulated.fail(replica, 'died', false);
+	}
+
+	/** What a call has with it from before. */
+	private bring(call: Call, carried: CarriedCall | undefined): void {
+		if (carried === undefined) return;
+		this.trueCalls.carry(call, carriedTokens(carried));
+		for (let move = 1; move < carried.migrations; move++) this.trueCalls.carry(call, 0);
+		this.moves.set(call.id, carried.migrations);
 	}
 
 	snapshot() {
@@ -210,11 +249,16 @@ class VirtualHands implements LiveHands {
 	}
 
 	private report(event: ExecutorEvent): void {
-		if (event.kind === 'call-ended') this.ended.add(event.call);
 		if (event.kind !== 'call-ended' || event.outcome.kind !== 'finished') {
 			if (event.kind === 'call-ended') this.calls.delete(event.call);
-			const leaves = event.kind === 'call-migrated' || event.kind === 'call-parked';
-			this.happened(leaves ? { event, carried: carriedBy(event) } : { event });
+			if (event.kind === 'call-returned') this.moves.delete(event.call);
+			if (event.kind !== 'call-migrated' && event.kind !== 'call-parked') {
+				this.happened({ event });
+				return;
+			}
+			const migrations = 1 + (this.moves.get(event.call) ?? 0);
+			this.moves.set(event.call, migrations);
+			this.happened({ event, carried: carriedBy(event.outputTokens, migrations) });
 			return;
 		}
 		const call = present(this.calls.get(event.call), `call ${event.call}`);
@@ -240,8 +284,8 @@ class VirtualHands implements LiveHands {
 }
 
 /** Words stand for nothing here, only their number counts. */
-const carriedBy = ({ outputTokens }: { readonly outputTokens: number }): CarriedCall => ({
+const carriedBy = (outputTokens: number, migrations: number): CarriedCall => ({
 	output: { promptTokenIds: [], tokenIds: Array<number>(outputTokens).fill(1), text: '', reasoningText: '' },
 	recomputedTokens: 0,
-	migrations: 1,
+	migrations,
 });

@@ -1,0 +1,24 @@
+/** What a gate promises and what its audits found, in words: one line each, for the table of a run and its report. */
+import type { AuditEvidence, GateEvidence } from '../domain/calibration.ts';
+
+/** What it skips and cuts, or why it does neither. */
+export function gateText(evidence: GateEvidence): string {
+	const { note, skippedShare, cutTokens, budgetPoints, confidence, source, learned, tested } = evidence;
+	if (note !== null) return `spends nothing: ${note}`;
+	const cuts = Object.entries(cutTokens).flatMap(([who, tokens]) =>
+		tokens === null ? [] : [`${who} at ${tokens}`],
+	);
+	const cutting = cuts.length === 0 ? '' : `, cuts ${cuts.join(', ')} tokens`;
+	return (
+		`skips ${percent(skippedShare)} of past queries${cutting}, for ${budgetPoints} points at ${percent(confidence)}; ` +
+		`${source}: ${learned} learned from, ${tested} tested`
+	);
+}
+
+/** How often the aggregator and the vote disagreed where both were asked. */
+export function auditText({ audited, disagreed, expectedShare, drifted }: AuditEvidence): string {
+	const found = `${disagreed} of ${audited} disagree, at most ${percent(expectedShare)} expected`;
+	return drifted ? `${found}: no longer as it was, from then on nothing was skipped or cut` : found;
+}
+
+const percent = (share: number): string => `${Number((100 * share).toFixed(1))} %`;
