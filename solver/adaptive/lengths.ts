@@ -1,7 +1,7 @@
 import type { LengthDistribution } from '../../sim/domain/distribution.ts';
 import { quantileTokens } from '../../sim/domain/distribution.ts';
 
-/** Output lengths as a table of evenly likely values, ascending; what `Plan.details` can hold. */
+/** Output lengths as a table of evenly likely values, ascending; what `Plan.memory` can hold. */
 export type LengthTable = readonly number[];
 
 const POINTS = 128;

@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { createGate } from '../../sim/aggregate/index.ts';
 import { createProblem } from '../../sim/core/problem.ts';
 import { type RandomStream, randomStream } from '../../sim/core/random.ts';
-import { expertCallId, modelId, queryId } from '../../sim/domain/ids.ts';
+import { expertCallId, gpuId, modelId, queryId, replicaId } from '../../sim/domain/ids.ts';
 import type { EngineConfig, ReplicaProfile, StepCost } from '../../sim/domain/model.ts';
 import type { RequiredCall, RequiredWork } from '../../sim/domain/required-work.ts';
 import type { CallFinished } from '../../sim/domain/run-log.ts';
-import type { Scheduler } from '../../sim/domain/scheduler.ts';
+import type { Action, Scheduler } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
 import { createEngine } from '../../sim/engine/index.ts';
 import { createForecaster } from '../../sim/run/forecaster.ts';
@@ -302,6 +302,79 @@ describe('the charges behind the area', () => {
 			if (chargedUs > 0.9 * takenUs) tight++;
 		}
 		expect(tight).toBeGreaterThan(100);
+	});
+});
+
+describe('a call that moves where another GPU becomes quicker', () => {
+	it('ends no sooner than the bound', async () => {
+		const small = smallSetup({
+			gpus: 2,
+			aggregator: null,
+			engine: { maxModelLen: 40_000, numGpuBlocks: 3001, maxNumBatchedTokens: 8192 },
+			queries: [{ calls: [{ model: 'a', outputTokens: 20_000 }] }],
+		});
+		const [base] = small.profiles;
+		if (base === undefined) throw new Error('no profile');
+		// One is quicker for short contexts, the other, which takes long to load, for long ones.
+		const quick = {
+			...base.step,
+			kneeTokens: 256,
+			perTokenOverKneeUs: 30,
+			baseUs: 10_000,
+			perContextTokenUs: 1,
+		};
+		const steady = { ...quick, baseUs: 15_000, perContextTokenUs: 0.2 };
+		const setup: Setup = {
+			...small,
+			models: small.models.map((model) => ({ ...model, outputLimitTokens: 30_000 })),
+			profiles: [
+				{ ...base, loadUs: 2_000_000, step: quick },
+				{ ...base, gpuType: 'other', loadUs: 82_000_000, step: steady },
+			],
+			cluster: {
+				...small.cluster,
+				gpus: small.cluster.gpus.map((gpu, i) => (i === 0 ? gpu : { ...gpu, type: 'other' })),
+			},
+		};
+		const gate = createGate('never');
+		const work = requiredWork(setup, gate, false);
+		const bound = lowerBoundSeconds({ cluster: setup.cluster, profiles: setup.profiles, work });
+		const plan = createScheduler('round-robin', { clockSeconds: () => 0 });
+		const settled = async (moves: boolean): Promise<number> => {
+			let endUs = 0;
+			const mover: Scheduler = {
+				...plan,
+				name: 'mover',
+				decide: (view) => {
+					const [first, second] = view.replicas;
+					if (first === undefined || second === undefined)
+						return ['gpu0', 'gpu1'].map((gpu) => ({
+							type: 'start',
+							replica: replicaId(gpu),
+							model: modelId('a'),
+							gpus: [gpuId(gpu)],
+						}));
+					const calls = first.state === 'awake' ? view.pending(modelId('a'), 'expert') : [];
+					const open = moves && second.state === 'awake' ? view.openOn(first.id) : [];
+					return [
+						...view.acceptable.map((query): Action => ({ type: 'settle', query })),
+						...calls.map(({ id }): Action => ({ type: 'dispatch', call: id, replica: first.id })),
+						...open.map(({ call }): Action => ({ type: 'migrate', call: call.id, replica: second.id })),
+					];
+				},
+			};
+			await simulate(setup, mover, gate, {
+				version: 'test',
+				onRecord: (record) => {
+					if (record.type === 'query-settled') endUs = record.timeUs;
+				},
+			});
+			return endUs / 1e6;
+		};
+		const moved = await settled(true);
+		expect(moved).toBeLessThan(0.9 * (await settled(false)));
+		expect(bound.seconds).toBeLessThanOrEqual(moved);
+		expect(bound.seconds).toBeGreaterThan(0.6 * moved);
 	});
 });
 
