@@ -52,10 +52,7 @@ export function resultsDocument(made: Made): string {
 export function readmeSection(made: Made): string {
 	const rows = WORKLOADS.flatMap((workload) =>
 		(rowsOf(workload, made) ?? [])
-			.filter(
-				({ scheduler, gate }) =>
-					['ilp', 'adaptive'].includes(scheduler) && ['majority', 'calibrated'].includes(gate),
-			)
+			.filter(({ scheduler, gate }) => ['ilp', 'adaptive'].includes(scheduler) && gate !== 'never')
 			.map((row) => ({ name: nameOf(workload), row })),
 	);
 	return [

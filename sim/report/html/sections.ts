@@ -99,6 +99,8 @@ export function warnings(summaries: readonly Summary[]): readonly Markup[] {
 
 /** Left out in a batch, where latencies say little beside the makespan. */
 const LATENCY_HEAD = 'p95 latency (s)';
+/** Left out where nobody gives calls up. */
+const CANCELLED_HEAD = 'cancelled (calls)';
 
 const RESULT_COLUMNS: readonly Column[] = [
 	{ head: 'scheduler' },
@@ -108,7 +110,7 @@ const RESULT_COLUMNS: readonly Column[] = [
 	{ head: 'speed-up', number: true },
 	{ head: 'verdict' },
 	{ head: 'aggregated (queries)', number: true },
-	{ head: 'cancelled (calls)', number: true },
+	{ head: CANCELLED_HEAD, number: true },
 	{ head: 'experts (s)', number: true },
 	{ head: 'aggregator (s)', number: true },
 	{ head: 'GPU time idle (%)', number: true },
@@ -134,17 +136,26 @@ export function results(comparison: Comparison, summaries: readonly Summary[]): 
 			row.idlePercent.mean.toFixed(1),
 			aboveBound(row),
 			meanAccuracy(mine),
-			accuracyChange(row),
+			accuracyCell(row),
 		];
 	});
 	const shortest = Math.min(...comparison.rows.map((row) => row.makespanSeconds.mean));
-	const isBatch = comparison.rows.every(({ latencyP95Seconds }) => latencyP95Seconds === null);
-	const isShown = (column: number): boolean => !isBatch || RESULT_COLUMNS[column]?.head !== LATENCY_HEAD;
+	const leftOut = [
+		...(comparison.rows.every(({ latencyP95Seconds }) => latencyP95Seconds === null) ? [LATENCY_HEAD] : []),
+		...(comparison.rows.every((row) => givenUpCalls(row) === 0) ? [CANCELLED_HEAD] : []),
+	];
+	const isShown = (column: number): boolean => !leftOut.includes(RESULT_COLUMNS[column]?.head ?? '');
 	return tableOf(
 		RESULT_COLUMNS.filter((_, column) => isShown(column)),
 		cells.map((line) => line.filter((_, column) => isShown(column))),
 		cells.length === 1 ? -1 : comparison.rows.findIndex((row) => row.makespanSeconds.mean === shortest),
 	);
+}
+
+/** The change, and below it what the gate promised. */
+function accuracyCell(row: ComparisonRow): string | Markup {
+	const [change = '', promised] = accuracyChange(row).split(', ');
+	return promised === undefined ? change : { html: change + element('small', {}, promised).html };
 }
 
 /** The mean, and below it the interval where there is one. */
