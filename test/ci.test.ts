@@ -67,6 +67,12 @@ describe('.ci/run', () => {
 		['counts real vLLM as a test that passed', 'echo fine', 0, '13 passed, 0 failed'],
 		['counts it as one that failed', 'echo beyond; exit 1', 1, '12 passed, 1 failed'],
 		[
+			'does not mix up its own tests with those of the suite',
+			'echo \'24 passed, 0 failed\' > "${MOSAIC_COUNT_FILE:-/dev/null}"',
+			0,
+			'13 passed, 0 failed',
+		],
+		[
 			'does not count it where it cannot run',
 			"echo 'test:vllm skipped: no Python'",
 			0,
