@@ -141,11 +141,11 @@ function row(runs: readonly Summary[], base: ReadonlyMap<number, Summary>): Comp
 function gateNote(runs: readonly Summary[]): string | null {
 	// A summary of an earlier version says nothing of the gate.
 	const notes = runs.flatMap(({ gate, gateEvidence }) =>
-		gateEvidence?.note ? [`${gate} spends nothing, ${gateEvidence.note}`] : [],
+		gateEvidence?.note ? [`gate ${gate} spends nothing of its budget: ${gateEvidence.note}`] : [],
 	);
 	const [first] = notes;
 	if (first === undefined) return null;
-	return runs.length === 1 ? first : `in ${notes.length} of ${runs.length} runs ${first}`;
+	return runs.length === 1 ? first : `${first} (so in ${notes.length} of ${runs.length} runs)`;
 }
 
 /** What the gates of some rows have to say, each once. */

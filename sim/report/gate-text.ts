@@ -4,7 +4,7 @@ import type { AuditEvidence, GateEvidence } from '../domain/calibration.ts';
 /** What it skips and cuts, or why it does neither. */
 export function gateText(evidence: GateEvidence): string {
 	const { note, skippedShare, cutTokens, budgetPoints, confidence, source, learned, tested } = evidence;
-	if (note !== null) return `spends nothing: ${note}`;
+	if (note !== null) return `spends nothing of its budget: ${note}`;
 	const cuts = Object.entries(cutTokens).flatMap(([who, tokens]) =>
 		tokens === null ? [] : [`${who} at ${tokens}`],
 	);
@@ -18,7 +18,7 @@ export function gateText(evidence: GateEvidence): string {
 /** How often the aggregator and the vote disagreed where both were asked. */
 export function auditText({ audited, disagreed, expectedShare, drifted }: AuditEvidence): string {
 	const found = `${disagreed} of ${audited} disagree, at most ${percent(expectedShare)} expected`;
-	return drifted ? `${found}: no longer as it was, from then on nothing was skipped or cut` : found;
+	return `${found}: ${drifted ? 'no longer as it was, from then on nothing was skipped or cut' : 'no alarm'}`;
 }
 
 const percent = (share: number): string => `${Number((100 * share).toFixed(1))} %`;

@@ -77,7 +77,7 @@ export function summaryTable(summary: Summary): string {
 				(calls.cut > 0 ? `; ${calls.cut} cut short` : '') +
 				(calls.returned > 0 ? `; ${calls.returned} times given back by a replica that failed` : ''),
 		],
-		['queries', `${queries.total}: ${queries.settledByVote} by vote, ${queries.aggregated} aggregated`],
+		['queries', queriesText(summary)],
 		['latency p50 / p95 / p99', `${latencies(queries)} s`],
 		['accuracy', accuracyText(accuracy)],
 		['GPU time idle', `${idlePercent(summary).toFixed(1)} %`],
@@ -165,6 +165,13 @@ export function planText(plan: NonNullable<Summary['plan']>): string {
 	return `${plan.status}, objective ${plan.objectiveSeconds.toFixed(1)} s, ${bound}${gap}${fallback}`;
 }
 
+/** Who settled them; an aggregator that was cut has run, and then the vote stands. */
+function queriesText({ calls, queries: { total, settledByVote, aggregated } }: Summary): string {
+	const cut = Math.max(0, calls.aggregator - aggregated);
+	const inVain = cut === 0 ? '' : ` (${cut} of them after their aggregator was cut)`;
+	return `${total}: ${settledByVote} by vote${inVain}, ${aggregated} aggregated`;
+}
+
 function latencies({ p50Seconds, p95Seconds, p99Seconds }: Summary['queries']): string {
 	return [p50Seconds, p95Seconds, p99Seconds].map((value) => value?.toFixed(1) ?? '-').join(' / ');
 }
@@ -172,7 +179,10 @@ function latencies({ p50Seconds, p95Seconds, p99Seconds }: Summary['queries']): 
 function accuracyText({ value, deltaPoints, lossBoundPoints }: Summary['accuracy']): string {
 	if (value === null) return 'unknown';
 	const delta = deltaPoints === null ? '' : `, ${signed(deltaPoints)} points against aggregating everything`;
-	const bound = lossBoundPoints === null ? '' : `; the gate promised ${signed(-lossBoundPoints)} at worst`;
+	const bound =
+		lossBoundPoints === null
+			? ''
+			: `; the gate promised ${signed(-lossBoundPoints)} at worst, as a mean over many such queries`;
 	return `${(100 * value).toFixed(1)} %${delta}${bound}`;
 }
 

@@ -33,9 +33,9 @@ describe('a calibrated gate on the command line', () => {
 		const { stdout: table } = await mosaic([...words, '--out', 'poor'], { cwd });
 		// Too few to promise a tenth of a point: all is aggregated, which loses nothing.
 		expect(table).toMatch(/^queries +12: 0 by vote, 12 aggregated$/m);
-		expect(table).toMatch(/^accuracy .*; the gate promised 0\.00 at worst$/m);
+		expect(table).toMatch(/^accuracy .*; the gate promised 0\.00 at worst, as a mean/m);
 		expect(table).toMatch(
-			/^gate +calibrated: spends nothing: 600 simulated past queries .* too few to promise 0\.1 points/m,
+			/^gate +calibrated: spends nothing of its budget: 600 simulated past queries .* too few to promise 0\.1 points/m,
 		);
 	});
 
@@ -79,7 +79,7 @@ describe('a calibrated gate on the command line', () => {
 		];
 		const { stdout } = await mosaic([...words, '--quiet'], { cwd: temporaryFolder() });
 		expect(stdout).toMatch(
-			/^in 2 of 2 runs calibrated spends nothing, 600 simulated past queries .* too few/m,
+			/^gate calibrated spends nothing of its budget: 600 simulated past queries .* too few .*\(so in 2 of 2 runs\)$/m,
 		);
 	});
 
