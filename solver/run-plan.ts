@@ -3,6 +3,7 @@ import { replicaId } from '../sim/domain/ids.ts';
 import type { Plan, PlannedSession } from '../sim/domain/plan.ts';
 import type { Action, ReplicaView, View } from '../sim/domain/scheduler.ts';
 import type { CallRole } from '../sim/domain/work.ts';
+import { isAsleep } from './replica-states.ts';
 import { takeTurns } from './take-turns.ts';
 
 /**
@@ -66,8 +67,9 @@ function runOnce(view: View): readonly Action[] {
 }
 
 /** A replica of an earlier plan serves what it has and is stopped. */
-function endFormer({ id, state, openCalls }: ReplicaView, actions: Action[]): void {
-	const canStop = state === 'loading' || state === 'awake' || state === 'asleep-1' || state === 'asleep-2';
+function endFormer(replica: ReplicaView, actions: Action[]): void {
+	const { id, state, openCalls } = replica;
+	const canStop = state === 'loading' || state === 'awake' || isAsleep(replica);
 	if (canStop && openCalls === 0) actions.push({ type: 'stop', replica: id });
 }
 

@@ -2,6 +2,7 @@ import { type GpuId, type HostId, type ReplicaId, replicaId } from '../sim/domai
 import type { ReplicaProfile, SleepLevel } from '../sim/domain/model.ts';
 import type { Action, ReplicaView, View } from '../sim/domain/scheduler.ts';
 import type { Call, CallRole } from '../sim/domain/work.ts';
+import { isAsleep } from './replica-states.ts';
 import { type Line, type Seat, type SeatPlan, seatKey, seatPlanOf } from './seats.ts';
 
 /**
@@ -34,7 +35,6 @@ const PRESENT: ReadonlySet<ReplicaView['state']> = new Set([
 	'stopping',
 ]);
 
-const isAsleep = ({ state }: ReplicaView): boolean => state === 'asleep-1' || state === 'asleep-2';
 const isGone = ({ state }: ReplicaView): boolean => state === 'stopped' || state === 'failed';
 const isComingUp = (replica: ReplicaView | undefined): boolean =>
 	replica?.state === 'loading' || replica?.state === 'waking';

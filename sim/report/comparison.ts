@@ -148,8 +148,9 @@ function gateNote(runs: readonly Summary[]): string | null {
 	return runs.length === 1 ? first : `${first} (so in ${notes.length} of ${runs.length} runs)`;
 }
 
-/** What the gates of some rows have to say, each once. */
-export const gateNotes = (rows: readonly ComparisonRow[]): readonly string[] => [
+/** What stands below a table of these rows: who knows what nobody can, and which gates spend nothing, each once. */
+export const notesOf = (rows: readonly ComparisonRow[]): readonly string[] => [
+	...(rows.some(({ knowsLengths }) => knowsLengths) ? [KNOWS_LENGTHS_NOTE] : []),
 	...new Set(rows.flatMap(({ gateNote }) => (gateNote === null ? [] : [gateNote]))),
 ];
 

@@ -1,6 +1,6 @@
 /** Results as text for a terminal: plain columns without colour, so that they can be piped and compared. */
 import Table from 'cli-table3';
-import { type ComparisonRow, gateNotes, KNOWS_LENGTHS_NOTE, shownScheduler } from './comparison.ts';
+import { type ComparisonRow, KNOWS_LENGTHS_NOTE, notesOf, shownScheduler } from './comparison.ts';
 import { auditText, gateText } from './gate-text.ts';
 import { IDLE_CAUSES } from './gpu-time.ts';
 import type { Estimate } from './student-t.ts';
@@ -56,10 +56,7 @@ export function comparisonTable(rows: readonly ComparisonRow[]): string {
 		cells.map((line) => line.filter(keep)),
 		oneGate ? 1 : 2,
 	);
-	const notes = [
-		...(rows.some(({ knowsLengths }) => knowsLengths) ? [KNOWS_LENGTHS_NOTE] : []),
-		...gateNotes(rows),
-	];
+	const notes = notesOf(rows);
 	return notes.length === 0 ? table : `${table}\n\n${notes.join('\n')}`;
 }
 
@@ -134,9 +131,15 @@ export function boundText(summary: Summary): string {
 }
 
 /** Change of accuracy in points, and where the gate promised how low it may be, that: `+0.12, promised -0.10`. */
-export function accuracyChange({ accuracyDeltaPoints, lossBoundPoints }: ComparisonRow): string {
+const accuracyChange = (row: ComparisonRow): string => accuracyParts(row).join(', ');
+
+/** The change and, where there is one, the promise. */
+export function accuracyParts({
+	accuracyDeltaPoints,
+	lossBoundPoints,
+}: ComparisonRow): readonly [change: string, promised?: string] {
 	const change = accuracyDeltaPoints === null ? '-' : signed(accuracyDeltaPoints.mean);
-	return lossBoundPoints === null ? change : `${change}, promised ${signed(-lossBoundPoints)}`;
+	return lossBoundPoints === null ? [change] : [change, `promised ${signed(-lossBoundPoints)}`];
 }
 
 /** Which way the row differs from the baseline, in words. */

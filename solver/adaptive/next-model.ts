@@ -2,7 +2,8 @@ import type { ModelId } from '../../sim/domain/ids.ts';
 import type { Gpu } from '../../sim/domain/model.ts';
 import type { ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
-import { isAsleep, type Outlook } from './outlook.ts';
+import { isAsleep } from '../replica-states.ts';
+import type { Outlook } from './outlook.ts';
 import { NO_WORK, secondsOn, type Work } from './work.ts';
 
 /** What is left of each model and who serves it, the actions taken so far included. */

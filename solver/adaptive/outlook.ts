@@ -311,8 +311,6 @@ function tablesOf(expected: Expectations, trueOutputTokens: TrueOutputTokens | n
 /** In the order in which work of both is listed. */
 export const ROLES: readonly CallRole[] = ['expert', 'aggregator'];
 
-export const isAsleep = ({ state }: ReplicaView): boolean => state === 'asleep-1' || state === 'asleep-2';
-
 /** Of these replicas together. */
 export const gpuCount = (replicas: readonly ReplicaView[]): number =>
 	replicas.reduce((sum, { gpus }) => sum + gpus.length, 0);

@@ -2,9 +2,10 @@ import type { GpuId, ModelId, ReplicaId } from '../../sim/domain/ids.ts';
 import type { Gpu } from '../../sim/domain/model.ts';
 import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
+import { isAsleep } from '../replica-states.ts';
 import { dispatch } from './dispatch.ts';
 import { bestModel, type Situation } from './next-model.ts';
-import { gpuCount, isAsleep, type Outlook } from './outlook.ts';
+import { gpuCount, type Outlook } from './outlook.ts';
 import { mayPark, maySleep, park, vacate } from './vacate.ts';
 import { workOf } from './work.ts';
 

@@ -3,9 +3,10 @@ import type { ReplicaProfile } from '../../sim/domain/model.ts';
 import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
 import type { Call } from '../../sim/domain/work.ts';
+import { isAsleep } from '../replica-states.ts';
 import { workUs } from './estimates.ts';
 import { residual } from './lengths.ts';
-import { gpuCount, gpusByHost, isAsleep, type Outlook, ROLES } from './outlook.ts';
+import { gpuCount, gpusByHost, type Outlook, ROLES } from './outlook.ts';
 import { longestTokens, secondsOn, workOf } from './work.ts';
 
 /**

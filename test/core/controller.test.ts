@@ -5,26 +5,13 @@ import type { Executor, ExecutorEvent } from '../../sim/core/executor.ts';
 import type { GateEvidence } from '../../sim/domain/calibration.ts';
 import { PolicyError } from '../../sim/domain/errors.ts';
 import { callId, gpuId, hostId, modelId, queryId, replicaId } from '../../sim/domain/ids.ts';
-import type { Plan } from '../../sim/domain/plan.ts';
 import type { RunRecord } from '../../sim/domain/run-log.ts';
 import type { Action, View } from '../../sim/domain/scheduler.ts';
 import type { Gate } from '../../sim/domain/work.ts';
+import { emptyPlan } from '../support/empty-plan.ts';
 import { type SmallSetup, smallSetup } from '../support/setup-builder.ts';
 
-const PLAN: Plan = {
-	scheduler: 'scripted',
-	sessions: [],
-	evidence: {
-		objectiveSeconds: 0,
-		boundSeconds: null,
-		gap: null,
-		status: 'none',
-		solveSeconds: 0,
-		fallback: null,
-		reproducible: true,
-	},
-	details: {},
-};
+const PLAN = emptyPlan('scripted');
 
 /** A controller whose scheduler does what the test says and whose executor only takes notes. */
 function scripted(small: SmallSetup, gate: string | Gate = 'majority') {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { createGate } from '../../sim/aggregate/gates.ts';
 import { callId, gpuId, modelId, replicaId } from '../../sim/domain/ids.ts';
-import type { Plan } from '../../sim/domain/plan.ts';
 import type { RunRecord } from '../../sim/domain/run-log.ts';
 import type { Action, View } from '../../sim/domain/scheduler.ts';
 import { summarize } from '../../sim/report/summary.ts';
 import { simulate } from '../../sim/run/simulate.ts';
+import { emptyPlan } from '../support/empty-plan.ts';
 import { lawBreaches } from '../support/run-laws.ts';
 import { type SmallQuery, type SmallSetup, smallSetup } from '../support/setup-builder.ts';
 
@@ -13,21 +13,6 @@ const M = modelId('m');
 const A = replicaId('A');
 const B = replicaId('B');
 const CALL = callId('q0/0');
-
-const planOf = (scheduler: string, solveSeconds: number): Plan => ({
-	scheduler,
-	sessions: [],
-	evidence: {
-		objectiveSeconds: 0,
-		boundSeconds: null,
-		gap: null,
-		status: 'none',
-		solveSeconds,
-		fallback: null,
-		reproducible: true,
-	},
-	details: {},
-});
 
 const start = (replica: typeof A, gpu: string): Action => ({
 	type: 'start',
@@ -87,7 +72,7 @@ async function run({ small = base, begin = () => A, steps, solveSeconds = [] }: 
 		setup,
 		{
 			name: 'scripted',
-			plan: async () => planOf(`plan ${plans}`, solveSeconds[plans++] ?? 0),
+			plan: async () => emptyPlan(`plan ${plans}`, solveSeconds[plans++] ?? 0),
 			decide,
 		},
 		createGate('never'),

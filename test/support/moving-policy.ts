@@ -3,6 +3,7 @@ import { type CallId, modelId, replicaId } from '../../sim/domain/ids.ts';
 import type { Action, OpenCall, Scheduler, View } from '../../sim/domain/scheduler.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
 import type { Call } from '../../sim/domain/work.ts';
+import { emptyPlan } from './empty-plan.ts';
 import { type SmallQuery, smallSetup } from './setup-builder.ts';
 
 const MODEL = modelId('a');
@@ -36,20 +37,7 @@ export function movingSetup(): Setup {
 export const movingPolicy: Scheduler = {
 	name: 'moving',
 	async plan() {
-		return {
-			scheduler: 'moving',
-			sessions: [],
-			evidence: {
-				objectiveSeconds: 0,
-				boundSeconds: null,
-				gap: null,
-				status: 'none',
-				solveSeconds: 0,
-				fallback: null,
-				reproducible: true,
-			},
-			details: {},
-		};
+		return emptyPlan('moving');
 	},
 	decide: (view) => (view.replicas.length === 0 ? starts(view) : [...settlements(view), ...work(view)]),
 };

@@ -11,6 +11,7 @@ import {
 import type { Plan } from '../../sim/domain/plan.ts';
 import type { Action, Problem, ReplicaView, Scheduler, View } from '../../sim/domain/scheduler.ts';
 import type { Call, CallRole } from '../../sim/domain/work.ts';
+import { emptyPlan } from './empty-plan.ts';
 import { whole } from './random-setup.ts';
 
 /** Starts, stops, sleeps, wakes and re-plans beyond what the work needs; after so many the policy only works. */
@@ -50,20 +51,7 @@ class RandomPolicy implements Scheduler {
 
 	async plan(problem: Problem): Promise<Plan> {
 		this.problem = problem;
-		return {
-			scheduler: this.name,
-			sessions: [],
-			evidence: {
-				objectiveSeconds: 0,
-				boundSeconds: null,
-				gap: null,
-				status: 'none',
-				solveSeconds: this.chance(0.5) ? 0 : this.random() * 2,
-				fallback: null,
-				reproducible: true,
-			},
-			details: {},
-		};
+		return emptyPlan(this.name, this.chance(0.5) ? 0 : this.random() * 2);
 	}
 
 	decide(view: View): readonly Action[] {

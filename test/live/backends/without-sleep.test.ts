@@ -5,6 +5,7 @@ import { replicaId } from '../../../sim/domain/ids.ts';
 import type { BackendName } from '../../../sim/domain/live.ts';
 import type { Scheduler } from '../../../sim/domain/scheduler.ts';
 import type { Setup } from '../../../sim/domain/setup.ts';
+import { emptyPlan } from '../../support/empty-plan.ts';
 import { SMALL_LIVE, smallSetup } from '../../support/setup-builder.ts';
 import { drive } from '../run/drive.ts';
 
@@ -30,13 +31,7 @@ it.each([
 /** Orders one sleep, and then nothing that would help if the replica did sleep. */
 const sleepy: Scheduler = {
 	name: 'sleepy',
-	async plan() {
-		const evidence = {
-			...({ objectiveSeconds: 0, boundSeconds: null, gap: null, status: 'none', solveSeconds: 0 } as const),
-			...{ fallback: null, reproducible: true },
-		};
-		return { scheduler: 'sleepy', sessions: [], evidence, details: {} };
-	},
+	plan: async () => emptyPlan('sleepy'),
 	decide({ replicas, cluster, acceptable, pending }) {
 		const replica = replicaId('r0');
 		const model = 'm' as never;
