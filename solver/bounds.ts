@@ -1,8 +1,9 @@
 import type { Cluster, ReplicaProfile } from '../sim/domain/model.ts';
 import type { RequiredCall, RequiredWork, Way } from '../sim/domain/required-work.ts';
 import { secondsFromUs } from '../sim/domain/units.ts';
-import { latencyUs, leastOf } from './call-cost.ts';
+import { latencyUs } from './call-latency.ts';
 import { type BoundProblem, gpuTimeUs, memo } from './gpu-time-bound.ts';
+import { leastOf } from './least-of.ts';
 
 export interface BoundInput {
 	readonly cluster: Cluster;
@@ -27,7 +28,7 @@ export interface LowerBound {
  *
  * LP. Every step of an engine over t GPUs takes t GPU-times-step out of the cluster's (capacity x wall time). A GPU's capacity is the
  * most that the speeds of engines on it can add up to: 1 for a single engine and for equal shares, more where sharing was measured to
- * gain. call-cost.ts charges each step's time to the calls in it, never more than it takes, so the charges of the calls that run on GPUs of
+ * gain. call-charges.ts charges each step's time to the calls in it, never more than it takes, so the charges of the calls that run on GPUs of
  * type g are at most capacity(g) x wall time, W. Which call runs where, and which way a query goes, may be divided as one likes: that is a
  * linear program with W to be minimal. For any prices of GPU time with the sum of price(g) x capacity(g) equal to 1,
  *

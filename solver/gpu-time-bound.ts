@@ -1,7 +1,8 @@
 import type { ModelId } from '../sim/domain/ids.ts';
 import type { Cluster, Gpu, ReplicaProfile } from '../sim/domain/model.ts';
 import type { RequiredCall, RequiredWork, Way } from '../sim/domain/required-work.ts';
-import { type Charges, chargesOf, leastOf, pricedCharges, workUs } from './call-cost.ts';
+import { type Charges, chargesOf, pricedCharges, workUs } from './call-charges.ts';
+import { leastOf } from './least-of.ts';
 
 /** One profile that the cluster can hold. */
 export interface BoundOption {

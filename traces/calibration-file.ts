@@ -6,6 +6,7 @@ import { type ModelId, modelId } from '../sim/domain/ids.ts';
 import type { Answer } from '../sim/domain/work.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { expectation, mostTelling, show } from './experiment-problem.ts';
+import { oneOf } from './one-of.ts';
 
 const text = z.string().min(1);
 const tokens = z.int().min(0);
@@ -13,7 +14,7 @@ const answer = text.nullable();
 
 const pastQuerySchema = z
 	.strictObject({
-		task: text.default('').describe('Task it belongs to, for people.'),
+		task: z.string().default('').describe('Task it belongs to, for people; absent: none.'),
 		slots: z.array(text).min(1).max(64).describe('Expert of each slot, models of the pool.'),
 		answers: z.array(answer).describe('What each said when it was left to end; null: no answer.'),
 		outputTokens: z.array(tokens).describe('Tokens each generated.'),
@@ -92,7 +93,7 @@ function parseLine(line: string, at: string): PastLine {
 			field === 'aggregator' ? pastQuerySchema.shape.aggregator.shape : pastQuerySchema.shape,
 		);
 		const name = field === '' ? key : `${field}.${key}`;
-		throw problem(at, name, `one of ${known.join(', ')}`, `'${key}'${didYouMean(key, known)}`);
+		throw problem(at, name, oneOf(known), `'${key}'${didYouMean(key, known)}`);
 	}
 	const got = path.reduce<unknown>(
 		(value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],

@@ -3,6 +3,7 @@ import { UsageError } from '../sim/domain/errors.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { experimentJsonSchema } from './experiment-schema.ts';
 import type { ExperimentText, FieldPath } from './experiment-text.ts';
+import { oneOf } from './one-of.ts';
 
 /** What kind of document a text is, for messages. */
 export interface DocumentKind {
@@ -43,7 +44,7 @@ export function schemaProblem(
 	if (issue.code === 'unrecognized_keys') {
 		const key = issue.keys[0] ?? '';
 		const known = keysAt(path, kind);
-		const expected = known.length === 0 ? 'no such field' : `one of ${known.join(', ')}`;
+		const expected = known.length === 0 ? 'no such field' : oneOf(known);
 		const got = `'${key}'${didYouMean(key, known)}`;
 		return experimentProblem(text, [...path, key], `${kind.code}_KEY`, expected, got, kind);
 	}
@@ -107,12 +108,9 @@ export function expectation(issue: z.core.$ZodIssue): string {
 		case 'too_big':
 			return bound(issue.origin, issue.inclusive === false ? 'less than' : 'at most', Number(issue.maximum));
 		case 'invalid_value':
-			return issue.values.length === 1
-				? String(issue.values[0])
-				: `one of ${issue.values.map(String).join(', ')}`;
+			return oneOf(issue.values.map(String));
 		case 'invalid_union':
-			if ('options' in issue && issue.options !== undefined)
-				return `one of ${issue.options.map(String).join(', ')}`;
+			if ('options' in issue && issue.options !== undefined) return oneOf(issue.options.map(String));
 			return issue.errors.flatMap(([first]) => (first === undefined ? [] : expectation(first))).join(' or ');
 		default:
 			return issue.message;

@@ -165,6 +165,10 @@ class BudgetGate implements Gate {
 		};
 	}
 
+	get hasDrifted(): boolean {
+		return this.watch?.hasDrifted ?? false;
+	}
+
 	private auditEvidence(): AuditEvidence | null {
 		return this.context.options.auditShare > 0 ? this.drift.evidence() : null;
 	}
@@ -191,10 +195,6 @@ class BudgetGate implements Gate {
 	private isAudited(query: string): boolean {
 		const { options, seed } = this.context;
 		return options.auditShare > 0 && hashShare(`${seed}/audit/${query}`) < options.auditShare;
-	}
-
-	private get hasDrifted(): boolean {
-		return this.watch?.hasDrifted ?? false;
 	}
 
 	/** Both what is expected and the wager on it may be wrong: half of the chance each. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { TrueOutputTokens } from '../../solver/deps.ts';
 import { baseName, createScheduler, knowsLengths, schedulerNames } from '../../solver/index.ts';
-import { didYouMean, experimentNames, loadExperiment, locateField } from '../../traces/index.ts';
+import { didYouMean, experimentNames, loadExperiment, locateField, oneOf } from '../../traces/index.ts';
 import { createSetupGate, gateNames } from '../aggregate/index.ts';
 import { UsageError } from '../domain/errors.ts';
 import type { Problem, Scheduler } from '../domain/scheduler.ts';
@@ -75,7 +75,7 @@ function checkField(
 	const place = locateField(experiment, { sets }, field === 'gate' ? ['gate', 'name'] : [field]);
 	throw new UsageError(
 		`E_UNKNOWN_${field.toUpperCase()}`,
-		`${place} ${field}: expected one of ${known.join(', ')}, got '${name}'${didYouMean(name, known)}`,
+		`${place} ${field}: expected ${oneOf(known)}, got '${name}'${didYouMean(name, known)}`,
 	);
 }
 

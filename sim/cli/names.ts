@@ -1,4 +1,5 @@
 import { didYouMean } from '../../traces/did-you-mean.ts';
+import { oneOf } from '../../traces/one-of.ts';
 import { UsageError } from '../domain/errors.ts';
 
 /**
@@ -9,6 +10,6 @@ export function checkName(what: string, name: string, known: readonly string[]):
 	if (known.includes(name)) return name;
 	throw new UsageError(
 		`E_UNKNOWN_${what.toUpperCase()}`,
-		`unknown ${what} '${name}'${didYouMean(name, known)}; expected one of ${known.join(', ')}`,
+		`unknown ${what} '${name}'${didYouMean(name, known)}; expected ${oneOf(known)}`,
 	);
 }

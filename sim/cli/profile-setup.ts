@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { didYouMean } from '../../traces/index.ts';
+import { didYouMean, oneOf } from '../../traces/index.ts';
 import type { ReplicaStart } from '../core/executor.ts';
 import { UsageError } from '../domain/errors.ts';
 import { replicaId } from '../domain/ids.ts';
@@ -84,7 +84,7 @@ function replicaOf({ models, profiles }: Setup, args: Arguments): ReplicaProfile
 	if (wanted === undefined || !names.includes(wanted))
 		throw new UsageError(
 			'E_UNKNOWN_MODEL',
-			`option --model: expected one of ${names.join(', ')}, got ${typed === undefined ? 'nothing' : `'${typed}'${didYouMean(typed, names)}`}`,
+			`option --model: expected ${oneOf(names)}, got ${typed === undefined ? 'nothing' : `'${typed}'${didYouMean(typed, names)}`}`,
 		);
 	const tensorParallel = args.whole('tensor-parallel', 1) ?? 1;
 	const gpuType = existsSync(typed ?? '') ? undefined : args.text('gpu-type');
@@ -96,7 +96,7 @@ function replicaOf({ models, profiles }: Setup, args: Arguments): ReplicaProfile
 	const sizes = [...new Set(possible.map((each) => each.tensorParallel))];
 	throw new UsageError(
 		'E_TENSOR_PARALLEL',
-		`option --tensor-parallel: expected one of ${sizes.join(', ') || 'none'} for ${wanted}, got '${tensorParallel}'`,
+		`option --tensor-parallel: expected ${oneOf(sizes)} for ${wanted}, got '${tensorParallel}'`,
 	);
 }
 

@@ -1,4 +1,3 @@
-import { aggregatorPromptTokens } from '../domain/aggregator-prompt.ts';
 import { PolicyError, present } from '../domain/errors.ts';
 import type { CallId, QueryId, ReplicaId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
@@ -6,11 +5,12 @@ import type { RunRecord } from '../domain/run-log.ts';
 import type { Action, Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { TimeUs } from '../domain/units.ts';
-import type { Answer, CallOutcome, Gate, GateDecision, Query } from '../domain/work.ts';
+import type { Answer, CallOutcome, Gate, Query } from '../domain/work.ts';
 import { callEndRecord, cancelledWork } from './call-end-record.ts';
 import { actionFault } from './check-action.ts';
-import { type CallRecord, ClusterState, type QueryRecord } from './cluster-state.ts';
+import { ClusterState } from './cluster-state.ts';
 import { asksScheduler, type CallWork, type Executor, type ExecutorEvent } from './executor.ts';
+import { QueryVerdicts } from './query-verdicts.ts';
 import { ReplicaOrders } from './replica-orders.ts';
 import { createView } from './view.ts';
 
@@ -40,15 +40,17 @@ export class Controller {
 	readonly state: ClusterState;
 	private readonly parts: ControllerParts;
 	private readonly replicas: ReplicaOrders;
+	private readonly verdicts: QueryVerdicts;
 	private plan: Plan | null = null;
 	private allArrived = false;
 	private askAgain = false;
 
 	constructor(parts: ControllerParts) {
 		this.parts = parts;
-		const { setup, executor, write } = parts;
+		const { setup, gate, executor, judge, write } = parts;
 		this.state = new ClusterState(setup.cluster, setup.models);
 		this.replicas = new ReplicaOrders({ state: this.state, profiles: setup.profiles, executor, write });
+		this.verdicts = new QueryVerdicts({ state: this.state, setup, gate, judge, write });
 	}
 
 	setPlan(made: Plan, nowUs: TimeUs): void {
@@ -185,12 +187,9 @@ export class Controller {
 				}
 				break;
 			}
-			case 'settle': {
-				const record = this.state.query(action.query);
-				const answer = this.state.foreseen.get(action.query) ?? record.decision.answer;
-				this.settle(record, 'vote', answer, nowUs);
+			case 'settle':
+				this.verdicts.settleByVote(action.query, nowUs);
 				break;
-			}
 			case 'replan':
 				this.parts.onReplan();
 				break;
@@ -299,108 +298,6 @@ export class Controller {
 		if (work !== null) this.state.notePace(servedBy, record, work, nowUs);
 		if (record.replica !== null) this.state.leaveReplica(record, true);
 		this.parts.write(callEndRecord(call, servedBy, outcome, work, nowUs));
-		const query = this.state.query(call.query);
-		const answer = outcome.kind === 'finished' ? outcome.answer : null;
-		if (call.role === 'aggregator') {
-			this.endAggregation(record, query, outcome, nowUs);
-			return;
-		}
-		this.state.openExpertCalls--;
-		this.state.pending.answered(query.slotCalls);
-		query.answers[call.slotIndex] = answer;
-		query.answerTokens[call.slotIndex] = outcome.kind === 'finished' ? outcome.answerTokens : 0;
-		this.updateVerdict(query, nowUs);
-	}
-
-	/** Asks the gate again after an answer came; without an aggregator the vote is all there is. */
-	private updateVerdict(record: QueryRecord, nowUs: TimeUs): void {
-		if (record.settled || record.decision.verdict !== 'open') return;
-		const { gate, setup } = this.parts;
-		let decision: GateDecision = gate.decide(record.answers, record.query);
-		if (decision.verdict === 'aggregate' && setup.aggregator === null)
-			decision = { ...decision, verdict: 'accept' };
-		record.decision = decision;
-		this.foresee(record);
-		if (decision.verdict === 'accept') this.state.acceptable.add(record.query.id);
-		if (decision.verdict !== 'aggregate' || setup.aggregator === null) return;
-		const promptTokens = aggregatorPromptTokens(setup.aggregatorPrompt, record.query, record.answerTokens);
-		const call = this.state.addAggregatorCall(record, setup.aggregator.model, promptTokens);
-		this.parts.write({
-			type: 'aggregation-needed',
-			timeUs: nowUs,
-			query: record.query.id,
-			call: call.id,
-			...(decision.audit && { audit: true }),
-		});
-	}
-
-	private foresee(record: QueryRecord): void {
-		const isOpen = record.decision.verdict === 'open';
-		const answer = isOpen ? this.parts.gate.foresee(record.answers, record.query) : undefined;
-		if (answer === undefined) this.state.foreseen.delete(record.query.id);
-		else this.state.foreseen.set(record.query.id, answer);
-	}
-
-	/** A cut aggregator has no answer; then the gate has the last word. */
-	private endAggregation(
-		{ call, limitTokens }: CallRecord,
-		record: QueryRecord,
-		outcome: CallOutcome,
-		nowUs: TimeUs,
-	): void {
-		if (record.settled) return;
-		if (outcome.kind !== 'finished') {
-			this.settle(record, 'failure', null, nowUs);
-			return;
-		}
-		const { gate } = this.parts;
-		const { answers, query, decision } = record;
-		// One that its context stopped before that is not the gate's doing.
-		const isCut =
-			outcome.finishReason === 'length' &&
-			limitTokens < call.maxOutputTokens &&
-			outcome.outputTokens >= limitTokens;
-		if (isCut) this.settle(record, 'vote', gate.answerWhenCut(answers, query), nowUs);
-		else this.settle(record, 'aggregator', outcome.answer, nowUs);
-		if (decision.audit) this.observe(answers, query, outcome.answer, nowUs);
-	}
-
-	/** Tells the gate what an audited query came to; it may say that things are no longer as they were. */
-	private observe(
-		answers: readonly (Answer | undefined)[],
-		query: Query,
-		aggregatorAnswer: Answer,
-		nowUs: TimeUs,
-	): void {
-		const { gate, write } = this.parts;
-		const hadDrifted = gate.evidence?.().audit?.drifted;
-		gate.observe(answers, query, aggregatorAnswer);
-		// What it foresaw, it may not stand by any more.
-		for (const id of [...this.state.foreseen.keys()]) this.foresee(this.state.query(id));
-		const audit = gate.evidence?.().audit;
-		if (audit?.drifted && !hadDrifted) write({ type: 'gate-drifted', timeUs: nowUs, audit });
-	}
-
-	private settle(
-		record: QueryRecord,
-		by: 'vote' | 'aggregator' | 'failure',
-		answer: Answer,
-		nowUs: TimeUs,
-	): void {
-		const { judge, write } = this.parts;
-		const query = record.query.id;
-		record.settled = true;
-		this.state.acceptable.delete(query);
-		this.state.foreseen.delete(query);
-		this.state.openQueries--;
-		write({
-			type: 'query-settled',
-			timeUs: nowUs,
-			query,
-			by,
-			answer,
-			correct: judge.isCorrect(query, answer),
-			aggregateAllCorrect: judge.aggregateAllCorrect(query),
-		});
+		this.verdicts.callEnded(record, outcome, nowUs);
 	}
 }

@@ -78,6 +78,8 @@ export interface Gate {
 	answerWhenCut(answers: readonly (Answer | undefined)[], query: Query): Answer;
 	/** What it promises and why, as it stands now; undefined for a gate that promises nothing. Works it out when first asked. */
 	evidence?(): GateEvidence;
+	/** Whether audits have shown that things are no longer as they were, once and for all; undefined for a gate that audits nothing. */
+	readonly hasDrifted?: boolean;
 	/** Hears what the aggregator made of a query that was audited. */
 	observe(answers: readonly (Answer | undefined)[], query: Query, aggregatorAnswer: Answer): void;
 }

@@ -95,9 +95,10 @@ function findBaseline<G>(groups: ReadonlyMap<string, G>, wanted: string | undefi
 		if (wanted === undefined || key === wanted || key.startsWith(`${wanted}/`)) return [key, group];
 	if (wanted === undefined)
 		throw new UsageError('E_NO_RUNS', 'nothing to compare: expected at least one run');
+	const names = [...groups.keys()].join(', ');
 	throw new UsageError(
 		'E_UNKNOWN_BASELINE',
-		`baseline '${wanted}' was not run: expected one of ${[...groups.keys()].join(', ')}`,
+		`baseline '${wanted}' was not run: expected ${groups.size === 1 ? '' : 'one of '}${names}`,
 	);
 }
 

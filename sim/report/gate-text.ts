@@ -17,8 +17,10 @@ export function gateText(evidence: GateEvidence): string {
 
 /** How often the aggregator and the vote disagreed where both were asked. */
 export function auditText({ audited, disagreed, expectedShare, drifted }: AuditEvidence): string {
+	if (audited === 0) return 'nothing to audit: no query drawn for it would have skipped the aggregator';
 	const found = `${disagreed} of ${audited} disagree, at most ${percent(expectedShare)} expected`;
 	return `${found}: ${drifted ? 'no longer as it was, from then on nothing was skipped or cut' : 'no alarm'}`;
 }
 
-const percent = (share: number): string => `${Number((100 * share).toFixed(1))} %`;
+/** `48.6 %` */
+export const percent = (share: number): string => `${Number((100 * share).toFixed(1))} %`;

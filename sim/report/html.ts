@@ -1,6 +1,7 @@
 /** The report: one HTML file that opens offline, made from run logs and their summaries. */
 import { type Chart, chartSpecs, comparisonCharts } from './charts.ts';
 import { compareSummaries } from './comparison.ts';
+import { gates } from './html/gates.ts';
 import { element } from './html/markup.ts';
 import { page } from './html/page.ts';
 import {
@@ -44,6 +45,7 @@ export function reportHtml(report: ReportInput): string {
 		element('h2', {}, 'Results'),
 		results(comparison, summaries),
 		element('p', {}, element('small', {}, resultsNote(comparison))),
+		...gates(comparison, summaries),
 		element('h2', {}, 'Charts'),
 		element(
 			'p',

@@ -62,7 +62,7 @@ export function comparisonTable(rows: readonly ComparisonRow[]): string {
 
 /** One run: headline figures, then idle time per GPU by cause. */
 export function summaryTable(summary: Summary): string {
-	const { makespanSeconds, stages, calls, queries, accuracy, gate, gateEvidence, plan } = summary;
+	const { makespanSeconds, stages, calls, tokens, queries, accuracy, gate, gateEvidence, plan } = summary;
 	const facts: [string, string][] = [
 		['makespan', `${makespanSeconds.toFixed(1)} s`],
 		['lower bound', boundText(summary)],
@@ -74,6 +74,7 @@ export function summaryTable(summary: Summary): string {
 				(calls.cut > 0 ? `; ${calls.cut} cut short` : '') +
 				(calls.returned > 0 ? `; ${calls.returned} times given back by a replica that failed` : ''),
 		],
+		['tokens', tokensText(tokens)],
 		['queries', queriesText(summary)],
 		['latency p50 / p95 / p99', `${latencies(queries)} s`],
 		['accuracy', accuracyText(accuracy)],
@@ -166,6 +167,13 @@ export function planText(plan: NonNullable<Summary['plan']>): string {
 	const gap = plan.gap === null ? '' : `, gap ${(100 * plan.gap).toFixed(1)} %`;
 	const fallback = plan.fallback === null ? '' : `, fell back to ${plan.fallback}`;
 	return `${plan.status}, objective ${plan.objectiveSeconds.toFixed(1)} s, ${bound}${gap}${fallback}`;
+}
+
+/** Those of the calls that finished, and what was generated for nothing. */
+function tokensText({ prompt, output, wasted }: Summary['tokens']): string {
+	const inVain =
+		wasted > 0 ? `; ${wasted} generated in vain, by calls that were cancelled or given back` : '';
+	return `${prompt} prompt, ${output} output${inVain}`;
 }
 
 /** Who settled them; an aggregator that was cut has run, and then the vote stands. */

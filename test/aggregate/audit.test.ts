@@ -104,10 +104,12 @@ describe('audits of a gate', () => {
 		expect(isCut()).toBe(true);
 		for (let i = 0; i < 300; i++) gate.observe(all, query(`a${i}`), i % 60 === 0 ? 'Z' : 'A');
 		expect(gate.evidence?.().audit).toMatchObject({ audited: 300, disagreed: 5, drifted: false });
+		expect(gate.hasDrifted).toBe(false);
 		expect(gate.decide(all, free).verdict).toBe('accept');
 		expect(isCut()).toBe(true);
 		for (let i = 0; i < 60; i++) gate.observe(all, query(`b${i}`), i % 2 === 0 ? 'Z' : 'A');
 		expect(gate.evidence?.().audit).toMatchObject({ audited: 360, disagreed: 35, drifted: true });
+		expect(gate.hasDrifted).toBe(true);
 		expect(gate.decide(all, free)).toEqual({ verdict: 'aggregate', answer: 'A' });
 		expect(gate.foresee(['A', 'A', undefined], free)).toBeUndefined();
 		expect(isCut()).toBe(false);

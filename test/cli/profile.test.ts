@@ -100,13 +100,10 @@ describe('mosaic profile', () => {
 			/broken\/config.json: hidden_size: expected a whole/,
 		],
 		[['profile', 'tiny', '--backend', 'endpoint'], /backend/],
-		[
-			['profile', 'toy.yaml', '--backend', 'emulator', '--model', 'toi'],
-			/--model: expected one of toy, got 'toi'/,
-		],
+		[['profile', 'toy.yaml', '--backend', 'emulator', '--model', 'toi'], /--model: expected toy, got 'toi'/],
 		[
 			['profile', 'toy.yaml', '--backend', 'emulator', '--tensor-parallel', '4'],
-			/--tensor-parallel: expected one of 1/,
+			/--tensor-parallel: expected 1 for toy, got '4'/,
 		],
 		[
 			['profile', 'toy.yaml', '--backend', 'emulator', '--gpu', '3'],

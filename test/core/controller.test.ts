@@ -300,9 +300,9 @@ describe('Controller', () => {
 		expect(run.records.at(-1)).toMatchObject({ type: 'aggregation-needed', query: 'q0' });
 	});
 
-	it('logs once that audits find things changed', () => {
+	it('logs once that audits find things changed, and asks for their evidence only then', () => {
 		let disagreed = 0;
-		const audit = () => ({ audited: 1, disagreed, expectedShare: 0.5, drifted: disagreed > 0 });
+		let asked = 0;
 		const audited: Gate = {
 			...createGate('never'),
 			name: 'audited',
@@ -310,26 +310,38 @@ describe('Controller', () => {
 				answers.includes(undefined)
 					? { verdict: 'open', answer: null }
 					: { verdict: 'aggregate', answer: 'A', audit: true },
-			foresee: () => undefined,
-			cutTokens: () => Number.POSITIVE_INFINITY,
-			answerWhenCut: () => null,
 			observe: (_answers, _query, reply) => {
 				if (reply !== 'A') disagreed++;
 			},
-			evidence: () => ({ audit: audit() }) as GateEvidence,
+			get hasDrifted() {
+				return disagreed > 0;
+			},
+			evidence: () => {
+				asked++;
+				return { audit: { audited: 1, disagreed, expectedShare: 0.5, drifted: true } } as GateEvidence;
+			},
 		};
-		for (const [reply, drifts] of [
-			['A', 0],
-			['B', 1],
-		] as const) {
-			const run = running(audited);
-			for (const slot of [0, 1, 2]) run.finish(`q0/${slot}`, 'A');
-			run.act(start('g', 'agg', 'gpu1'));
-			run.happen({ kind: 'replica-awake', replica: replicaId('g') });
-			run.act(dispatch('q0/agg', 'g'));
-			run.finish('q0/agg', reply, 'g');
-			expect(run.records.filter(({ type }) => type === 'gate-drifted')).toHaveLength(drifts);
-		}
+		const queries = [...oneQuery.queries, ...oneQuery.queries, ...oneQuery.queries];
+		const run = scripted({ ...oneQuery, queries }, audited);
+		run.act(start('r', 'm', 'gpu0'), start('g', 'agg', 'gpu1'));
+		for (const id of ['r', 'g']) run.happen({ kind: 'replica-awake', replica: replicaId(id) });
+		const drifts = [...'ABB'].map((reply, query) => {
+			for (const slot of [0, 1, 2]) run.act(dispatch(`q${query}/${slot}`));
+			for (const slot of [0, 1, 2]) run.finish(`q${query}/${slot}`, 'A');
+			run.act(dispatch(`q${query}/agg`, 'g'));
+			run.finish(`q${query}/agg`, reply, 'g');
+			return { asked, logged: run.records.filter(({ type }) => type === 'gate-drifted').length };
+		});
+		expect(drifts).toEqual([
+			{ asked: 0, logged: 0 },
+			{ asked: 1, logged: 1 },
+			{ asked: 1, logged: 1 },
+		]);
+		expect(run.records).toContainEqual({
+			type: 'gate-drifted',
+			timeUs: expect.any(Number),
+			audit: { audited: 1, disagreed: 1, expectedShare: 0.5, drifted: true },
+		});
 	});
 
 	it('lets the vote stand where there is no aggregator', () => {

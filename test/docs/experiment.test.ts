@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { readCalibration } from '../../traces/calibration-file.ts';
 import { experimentJsonSchema, loadExperiment } from '../../traces/index.ts';
 import { readQuestions } from '../../traces/questions/read-questions.ts';
 import { tokensPerByte } from '../../traces/questions/token-estimate.ts';
@@ -49,6 +51,34 @@ describe(file, () => {
 		const lines = /^```jsonl\n(.*?)^```$/ms.exec(markdown)?.[1] ?? '';
 		const golds = readQuestions(lines, file).map(({ question }) => question.gold);
 		expect(golds).toEqual(['B', '391', '\\sqrt{2}']);
+	});
+
+	it('has examples of past questions that are read', () => {
+		const [, section = ''] = markdown.split('\n## Past questions of your own\n');
+		const lines = /^```jsonl\n(.*?)^```$/ms.exec(section)?.[1] ?? '';
+		const { pool } = parse(examples[0] ?? '') as { pool: string[] };
+		const past = readCalibration(lines, file, { pool, slotsPerQuery: 3 });
+		expect(past.map(({ task, correctAnswer }) => [task, correctAnswer])).toEqual([
+			['', 'B'],
+			['mmlu_pro', 'A'],
+		]);
+		for (const { answers, correctAnswer, aggregator } of past)
+			expect(aggregator?.answer(answers)).toBe(correctAnswer);
+	});
+
+	it('says where a GPU type changes no step time', () => {
+		expect(markdown).toContain(
+			'made-up models of the bundled `tiny` and `quiz`, which are as fast on an H100',
+		);
+		for (const name of ['tiny', 'quiz']) {
+			const steps = (sets: readonly string[]) =>
+				loadExperiment(name, { sets }).profiles.map(({ model, tensorParallel, step }) => ({
+					model,
+					tensorParallel,
+					step,
+				}));
+			expect(steps(['cluster.gpuType=H100-SXM-80GB'])).toEqual(steps([]));
+		}
 	});
 
 	it('states the rates of the tokenizers', () => {

@@ -1,10 +1,13 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { gateNames } from '../../sim/aggregate/index.ts';
+import { fewestQueries } from '../../sim/aggregate/loss-test.ts';
+import { inAll } from '../../sim/aggregate/split-past.ts';
 import { ADAPTIVE_SWITCHES } from '../../solver/adaptive/switches.ts';
 import { schedulerNames } from '../../solver/index.ts';
 import { repoRoot } from '../support/project-files.ts';
+import { grouped, withCalibrationSizes } from './calibration-sizes.ts';
 
 const folder = path.join(repoRoot, 'docs');
 const text = readFileSync(path.join(folder, 'policies.md'), 'utf8');
@@ -36,6 +39,20 @@ describe('docs/policies.md', () => {
 
 	it.each(gateNames)('explains the gate %s', (name) => {
 		expect(text.split('\n## Gates\n')[1]).toContain(`\`${name}\``);
+	});
+
+	// UPDATE_DOCS=1 npx vitest run test/docs writes it.
+	it('shows what so many past queries allow', { timeout: 120_000 }, () => {
+		const current = withCalibrationSizes(text);
+		if (process.env.UPDATE_DOCS) writeFileSync(path.join(folder, 'policies.md'), current);
+		else expect(text).toBe(current);
+	});
+
+	it('says how many past queries no test can do without', () => {
+		const fewest = fewestQueries(0.001, 0.1);
+		expect(text).toContain(
+			`fewer than ${grouped(fewest)} queries to test on, ${grouped(inAll(fewest))} in all`,
+		);
 	});
 
 	it('links to nothing that is not there', () => {

@@ -186,7 +186,7 @@ describe('compareSummaries', () => {
 			'E_UNKNOWN_BASELINE',
 			[run('rr', 'never', 1, 1)],
 			'ipl',
-			"baseline 'ipl' was not run: expected one of rr/never",
+			"baseline 'ipl' was not run: expected rr/never",
 		],
 		['E_UNKNOWN_BASELINE', [run('rr-x', 'never', 1, 1)], 'rr', 'rr-x/never'],
 		[

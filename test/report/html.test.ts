@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { GateEvidence } from '../../sim/domain/calibration.ts';
 import { escapeHtml, tableOf } from '../../sim/report/html/markup.ts';
 import { reportHtml } from '../../sim/report/html.ts';
 import type { RunData } from '../../sim/report/run-data.ts';
@@ -19,6 +20,19 @@ const all = [1, 2, 3].flatMap((seed) => [
 const summaries = all.map(({ records }) => summarize(records));
 const runs = all.slice(0, 2);
 const html = reportHtml({ title: 'tiny <&> "test"', summaries, runs });
+
+const EVIDENCE: GateEvidence = {
+	source: '20000 simulated past queries',
+	...{ learned: 5000, tested: 15_000, budgetPoints: 0.1, confidence: 0.9, skippedShare: 0.4857 },
+	cutTokens: { reasoning: 9000, instruct: null, aggregator: null },
+	...{ lossPoints: -0.2, lossBoundPoints: 0.1, note: null, queriesNeeded: null },
+	audit: { audited: 40, disagreed: 3, expectedShare: 0.12, drifted: false },
+};
+
+function gatesOf(runsOfOneRow: readonly Summary[]): string {
+	const page = reportHtml({ title: 'x', summaries: runsOfOneRow, runs: [] });
+	return page.slice(page.indexOf('<h2>Gates</h2>'), page.indexOf('<h2>Charts</h2>'));
+}
 
 /** The page without what is inside script elements. */
 const markup = html.replaceAll(/<script[^>]*>.*?<\/script>/gs, '');
@@ -103,6 +117,32 @@ describe('reportHtml', () => {
 			'Interrupted before the end, so the figures cover a part: round-robin/majority seed 1.',
 		);
 		expect(page).toContain('A time limit stopped the solver');
+	});
+
+	it('shows what the gate knew, spent and found, in the report of one run as in that of several seeds', () => {
+		expect(markup).not.toContain('<h2>Gates</h2>');
+		const [first, , second] = summaries as [Summary, Summary, Summary];
+		const spent: Summary = { ...first, gateEvidence: EVIDENCE };
+		const single = gatesOf([spent]);
+		expect(single).toContain('<td>round-robin</td><td>majority</td><td class="number">48.6 %</td>');
+		expect(single).toContain('reasoning at 9000 tokens');
+		expect(single).toContain('yes: 0.1 points at 90 %');
+		expect(single).toContain('3 of 40 disagree, at most 12 % expected: no alarm');
+		expect(single).toContain('20000 simulated past queries: 5000 learned from, 15000 tested');
+		expect(single).not.toContain('would do');
+		const note = 'so few show <nothing>';
+		const unspent: GateEvidence = {
+			...EVIDENCE,
+			...{ skippedShare: 0, note, queriesNeeded: 3070 },
+			cutTokens: { reasoning: null, instruct: null, aggregator: null },
+			audit: { audited: 10, disagreed: 8, expectedShare: 0.12, drifted: true },
+		};
+		const both = gatesOf([spent, { ...second, gateEvidence: unspent }]);
+		expect(both).toContain('0 to 48.6 %');
+		expect(both).toContain('reasoning at 9000 (in 1 of 2 runs) tokens');
+		expect(both).toContain('no (in 1 of 2 runs): so few show &lt;nothing&gt;');
+		expect(both).toMatch(/would do \(past queries\)<.*<td class="number">3070<\/td>/s);
+		expect(both).toContain('11 of 50 disagree, at most 12 % expected: alarm in 1 of 2 runs');
 	});
 
 	it('reports a single run without a comparison', () => {

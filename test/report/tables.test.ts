@@ -62,6 +62,9 @@ describe('summaryTable', () => {
 		const text = summaryTable(summary);
 		expect(text).toContain(`makespan                 ${summary.makespanSeconds.toFixed(1)} s`);
 		expect(text).toContain('40: 24 by vote, 16 aggregated');
+		expect(text).toMatch(/^tokens +\d+ prompt, \d+ output$/m);
+		const inVain = summaryTable({ ...summary, tokens: { ...summary.tokens, wasted: 77 } });
+		expect(inVain).toMatch(/ output; 77 generated in vain, by calls that were cancelled or given back$/m);
 		expect(text).toContain('feasible, objective 100.0 s, bound 95.0 s, gap 5.0 %');
 		for (const { gpu, busySeconds } of summary.gpus)
 			expect(text).toMatch(new RegExp(`^${gpu} +\\d+\\.\\d +${busySeconds.toFixed(1)} `, 'm'));

@@ -217,6 +217,7 @@ describe('a bad experiment file', () => {
 			'tensorParallel: 3',
 			'aggregator.tensorParallel: expected one of 1, 2 for QwenR1 on this cluster, got 3',
 		],
+		['gpuCount: 2', 'gpuCount: 1', 'aggregator.tensorParallel: expected 1 for QwenR1 on this cluster, got 2'],
 		[
 			'name: small',
 			'name: small\ngpuTypes: { A100-SXM-80GB: { memoryBytes: 1000000 } }',

@@ -7,7 +7,7 @@ import type { PastQuery } from '../../sim/domain/calibration.ts';
 import { UsageError } from '../../sim/domain/errors.ts';
 import { expertCallId } from '../../sim/domain/ids.ts';
 import type { Setup } from '../../sim/domain/setup.ts';
-import { readCalibration } from '../../traces/calibration-file.ts';
+import { calibrationJsonSchema, readCalibration } from '../../traces/calibration-file.ts';
 import { experimentNames, loadExperiment } from '../../traces/index.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'mosaic-past-'));
@@ -158,6 +158,18 @@ describe('a calibration file', () => {
 		});
 		expect(past?.aggregator?.answer(['A', null])).toBe('A');
 		expect(past?.aggregator?.answer([null, null])).toBeNull();
+	});
+
+	it('reads a line with the defaults of its own schema written out', () => {
+		const { properties } = calibrationJsonSchema() as {
+			properties: Record<string, { default?: unknown; properties?: Record<string, { default?: unknown }> }>;
+		};
+		const task = properties.task?.default;
+		const promptTokens = properties.aggregator?.properties?.promptTokens?.default;
+		expect([task, promptTokens]).toEqual(['', 0]);
+		const written = { ...line, task, aggregator: { ...line.aggregator, promptTokens } };
+		const read = (each: object) => JSON.stringify(readCalibration(text(each, each), 'past.jsonl', terms));
+		expect(read(written)).toBe(read(line));
 	});
 
 	it.each([

@@ -3,6 +3,7 @@ import { queryId } from '../../sim/domain/ids.ts';
 import type { Question } from '../../sim/domain/question.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { expectation, show } from '../experiment-problem.ts';
+import { oneOf } from '../one-of.ts';
 import { normalAnswer } from './answer-form.ts';
 import { closingBrace } from './boxed-form.ts';
 import { type QuestionLine, questionLineSchema } from './question-schema.ts';
@@ -50,7 +51,7 @@ function parseLine(line: string, at: string): QuestionLine {
 	if (issue?.code === 'unrecognized_keys') {
 		const [key = ''] = issue.keys;
 		const known = Object.keys(questionLineSchema.shape);
-		throw problem(at, key, `one of ${known.join(', ')}`, `'${key}'${didYouMean(key, known)}`);
+		throw problem(at, key, oneOf(known), `'${key}'${didYouMean(key, known)}`);
 	}
 	const path = issue?.path ?? [];
 	const got = path.reduce<unknown>(

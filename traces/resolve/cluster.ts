@@ -3,6 +3,7 @@ import type { Cluster, Gpu } from '../../sim/domain/model.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import type { Experiment } from '../experiment-schema.ts';
 import type { FieldPath } from '../experiment-text.ts';
+import { oneOf } from '../one-of.ts';
 import { gpuTypeNames } from '../read-profile.ts';
 import { gpuMemoryBytes, sharedSpeeds } from './catalog.ts';
 import type { Fail } from './fail.ts';
@@ -62,5 +63,5 @@ function memory(experiment: Experiment, type: string, path: FieldPath, fail: Fai
 	const bytes = gpuMemoryBytes(experiment, type);
 	if (bytes !== undefined) return bytes;
 	const known = [...Object.keys(experiment.gpuTypes), ...gpuTypeNames()];
-	throw fail(path, 'E_UNKNOWN_GPU_TYPE', `one of ${known.join(', ')}`, `'${type}'${didYouMean(type, known)}`);
+	throw fail(path, 'E_UNKNOWN_GPU_TYPE', oneOf(known), `'${type}'${didYouMean(type, known)}`);
 }

@@ -9,6 +9,7 @@ import type { FieldPath } from '../experiment-text.ts';
 import { wholeGate } from '../gate-schema.ts';
 import { generateWorkload, type WorkloadSpec } from '../generate/workload.ts';
 import type { Inputs } from '../input-files.ts';
+import { oneOf } from '../one-of.ts';
 import type { EngineFile, TaskFile } from '../profile-schema.ts';
 import { engineProfile, engineProfileNames, taskNames, taskProfile } from '../read-profile.ts';
 import { arriving, demandOf, resolveArrivals } from './arrivals.ts';
@@ -128,7 +129,7 @@ function engineOf(experiment: Experiment, fail: Fail): EngineFile {
 	const found = engineProfile(profile);
 	if (found !== undefined) return found;
 	const known = engineProfileNames();
-	throw fail(['engine', 'profile'], 'E_UNKNOWN_PROFILE', `one of ${known.join(', ')}`, named(profile, known));
+	throw fail(['engine', 'profile'], 'E_UNKNOWN_PROFILE', oneOf(known), named(profile, known));
 }
 
 function taskOf(experiment: Experiment, fail: Fail): TaskFile {
@@ -136,7 +137,7 @@ function taskOf(experiment: Experiment, fail: Fail): TaskFile {
 	const found = taskProfile(task);
 	if (found !== undefined) return found;
 	const known = taskNames();
-	throw fail(['workload', 'task'], 'E_UNKNOWN_TASK', `one of ${known.join(', ')}`, named(task, known));
+	throw fail(['workload', 'task'], 'E_UNKNOWN_TASK', oneOf(known), named(task, known));
 }
 
 function modelOf(
@@ -149,7 +150,7 @@ function modelOf(
 	const entry = findModel(experiment, id, profiles);
 	if (entry !== undefined) return entry;
 	const known = modelNames(experiment, profiles);
-	throw fail(path, 'E_UNKNOWN_MODEL', `one of ${known.join(', ')}`, named(id, known));
+	throw fail(path, 'E_UNKNOWN_MODEL', oneOf(known), named(id, known));
 }
 
 /** Profiles of a model; an expert must have one for a single GPU, as every policy but `sequential` serves it there. */
@@ -205,7 +206,7 @@ function checkAggregator(
 	throw fail(
 		['aggregator', 'tensorParallel'],
 		'E_TENSOR_PARALLEL',
-		`one of ${[...new Set(possible)].join(', ')} for ${aggregator.model} on this cluster`,
+		`${oneOf([...new Set(possible)])} for ${aggregator.model} on this cluster`,
 		String(aggregator.tensorParallel),
 	);
 }

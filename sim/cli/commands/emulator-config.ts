@@ -1,5 +1,5 @@
 import type { EmulatorConfig } from '../../../live/emulator/config.ts';
-import { didYouMean } from '../../../traces/index.ts';
+import { didYouMean, oneOf } from '../../../traces/index.ts';
 import { UsageError } from '../../domain/errors.ts';
 import type { Setup } from '../../domain/setup.ts';
 import type { Arguments } from '../arguments.ts';
@@ -50,7 +50,7 @@ function profileOf({ models, profiles }: Setup, args: Arguments): EmulatorConfig
 	if (wanted === undefined || !names.includes(wanted))
 		throw new UsageError(
 			'E_UNKNOWN_MODEL',
-			`option --model: expected one of ${names.join(', ')}, got ${wanted === undefined ? 'nothing' : `'${wanted}'${didYouMean(wanted, names)}`}`,
+			`option --model: expected ${oneOf(names)}, got ${wanted === undefined ? 'nothing' : `'${wanted}'${didYouMean(wanted, names)}`}`,
 		);
 	const tensorParallel = args.whole('tensor-parallel', 1);
 	const possible = profiles.filter(({ model }) => model === wanted);
@@ -62,7 +62,7 @@ function profileOf({ models, profiles }: Setup, args: Arguments): EmulatorConfig
 	const sizes = [...new Set(possible.map((each) => each.tensorParallel))];
 	throw new UsageError(
 		'E_TENSOR_PARALLEL',
-		`option --tensor-parallel: expected one of ${sizes.join(', ')} for ${wanted}, got '${tensorParallel}'`,
+		`option --tensor-parallel: expected ${oneOf(sizes)} for ${wanted}, got '${tensorParallel}'`,
 	);
 }
 

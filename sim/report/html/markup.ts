@@ -25,6 +25,8 @@ export interface Column {
 	readonly head: string;
 	/** Numbers stand on the right. */
 	readonly number?: boolean;
+	/** Long text, in lines. */
+	readonly wraps?: boolean;
 }
 
 /** A table in a box that scrolls sideways on small screens. */
@@ -33,8 +35,11 @@ export function tableOf(
 	rows: readonly (readonly (string | Markup)[])[],
 	markedRow = -1,
 ): Markup {
-	const attributesOf = (index: number): Record<string, string> =>
-		columns[index]?.number === true ? { class: 'number' } : {};
+	const attributesOf = (index: number): Record<string, string> => {
+		const column = columns[index];
+		if (column?.number === true) return { class: 'number' };
+		return column?.wraps === true ? { class: 'wraps' } : {};
+	};
 	const head = columns.map(({ head: text }, index) =>
 		element('th', { scope: 'col', ...attributesOf(index) }, text),
 	);

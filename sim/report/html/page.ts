@@ -93,6 +93,7 @@ th { font-weight: 600; border-bottom: 2px solid #999; white-space: normal; verti
 .marked td { font-weight: 600; }
 small { color: #555; font-weight: 400; }
 td small { display: block; }
+td.wraps { white-space: normal; min-width: 16ch; }
 figure { margin: 32px 0; }
 figure h3 { margin: 0 0 4px; }
 .chart { overflow-x: auto; width: 100%; min-height: 40px; }

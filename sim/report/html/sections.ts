@@ -2,7 +2,13 @@
 import type { PlannedSession } from '../../domain/plan.ts';
 import type { RunStarted } from '../../domain/run-log.ts';
 import { CAUSE_COLOURS, CAUSE_NAMES, type Chart } from '../charts/chart.ts';
-import { type Comparison, type ComparisonRow, notesOf, rowKey, shownScheduler } from '../comparison.ts';
+import {
+	type Comparison,
+	type ComparisonRow,
+	KNOWS_LENGTHS_NOTE,
+	rowKey,
+	shownScheduler,
+} from '../comparison.ts';
 import { IDLE_CAUSES, type IdleCause } from '../gpu-time.ts';
 import type { RunData } from '../run-data.ts';
 import type { Estimate } from '../student-t.ts';
@@ -159,7 +165,8 @@ function stacked({ mean, low, high }: Estimate, digits: number): string | Markup
 }
 
 /** What the table of results means. */
-export const resultsNote = ({ rows }: Comparison): string => [...notesOf(rows), RESULTS_NOTE].join('. ');
+export const resultsNote = ({ rows }: Comparison): string =>
+	rows.some(({ knowsLengths }) => knowsLengths) ? `${KNOWS_LENGTHS_NOTE}. ${RESULTS_NOTE}` : RESULTS_NOTE;
 
 const RESULTS_NOTE =
 	'Mean over the seeds, with the 95 % interval below it. Speed-up compares run with run of the same seed and the same draws (geometric mean, Student t on its logarithm) against the baseline; a verdict is given only when its interval leaves out 1. The lower bound is a time that no schedule can beat that settles every query under the same gate and the same limits, whatever it cancels or moves. Cancelled are calls that were given up, begun or not. Accuracy change is against aggregating every query on the same draws.';
