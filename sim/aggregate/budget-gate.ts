@@ -5,20 +5,21 @@ import type {
 	GateEvidence,
 	GateOptions,
 } from '../domain/calibration.ts';
+import { present } from '../domain/errors.ts';
 import type { ModelId, QueryId } from '../domain/ids.ts';
 import type { Model, ModelClass } from '../domain/model.ts';
 import type { Answer, CallRole, Gate, GateDecision, Query } from '../domain/work.ts';
 import { DriftWatch } from './audit.ts';
-import { cutRungs, longOutputs, skipRungs } from './boldness.ts';
+import { cutRungs, longOutputs } from './boldness.ts';
 import type { CallWork } from './call-work.ts';
 import { expertStrengths, strongestAnswer } from './expert-strengths.ts';
 import { whyNothing } from './gate-notes.ts';
 import { hashShare } from './hash-share.ts';
 import { meanLoss, shareUpperBound } from './loss-test.ts';
-import type { Cuts, PastTerms } from './past-row.ts';
-import { PastTable } from './past-table.ts';
+import type { Cuts } from './past-row.ts';
 import type { Budget } from './saving-path.ts';
-import { learnScores, type SkipScore } from './skip-scores.ts';
+import { openSearches, ownSearch, type SearchTerms } from './searches.ts';
+import type { SkipScore } from './skip-scores.ts';
 import { type Spending, spendBudget } from './spend-budget.ts';
 import { splitPast } from './split-past.ts';
 import { keyOf, type VoteCase, VoteCases } from './vote-cases.ts';
@@ -217,35 +218,34 @@ class BudgetGate implements Gate {
 
 	private spend(): Spent {
 		const { calibration, aggregator, work } = this.context;
-		const past = aggregator === null ? [] : calibration.queries();
-		const { learned: toLearn, tested: toTest } = splitPast(past);
-		const strengths = expertStrengths(toLearn);
+		const past = splitPast(aggregator === null ? [] : calibration.queries());
+		const { learned, tested } = past;
+		const strengths = expertStrengths(learned);
 		// Whose calls nobody has seen, nobody cuts.
 		const classOf = (model: ModelId): ModelClass | null =>
 			strengths.has(model) ? (this.classes.get(model) ?? null) : null;
-		const longTokens = this.budget.cuts ? longOutputs(toLearn, classOf) : () => NEVER;
-		const score = this.ownScore() ?? learnScores(toLearn, this.cases, longTokens);
-		const terms: PastTerms = {
+		const terms: SearchTerms = {
+			past,
+			cutRungs: cutRungs(learned, classOf),
 			classOf,
 			work,
 			aggregator: aggregator ?? NO_MODEL,
 			answerWhenCut: (answers, slots) => strongestAnswer(answers, slots, strengths),
-			score,
 			either: ({ answers }) => this.either(answers),
 			cases: this.cases,
+			// What is audited in the run is in the past too, in the same share: votes that gain nothing there pay for no cuts.
+			isAudited: (index) => this.isAudited(`past${index}`),
 		};
-		const skips = this.own === null ? skipRungs(toLearn, this.cases, score) : [0];
-		// What is audited in the run is in the past too, in the same share: votes that gain nothing there pay for no cuts.
-		const isAudited = (index: number): boolean => this.isAudited(`past${index}`);
-		const learned = new PastTable(toLearn, terms, isAudited);
-		const tested = new PastTable(toTest, terms, isAudited);
-		const startIsFree = this.own === null || !this.own.skips;
-		const rungs = { skips, cuts: cutRungs(toLearn, classOf), startIsFree };
+		const longTokens = this.budget.cuts ? longOutputs(learned, classOf) : () => NEVER;
+		const own = this.ownScore();
+		const searches =
+			own === null ? openSearches(terms, longTokens) : [ownSearch(terms, own, this.own?.skips === false)];
+		const spending = spendBudget(searches, this.budget);
 		return {
-			...spendBudget(learned, tested, rungs, this.budget),
-			learned: learned.size,
-			tested: tested.size,
-			score,
+			...spending,
+			learned: learned.length,
+			tested: tested.length,
+			score: present(searches[spending.search], 'search').score,
 			strengths,
 			classOf,
 		};

@@ -51,18 +51,24 @@ export const netLosses: LossTest = ({ lost, even, gained }, budget, alpha) => {
 };
 
 /**
- * Both tests in one (Bonferroni, unevenly), or the first alone where nothing is expected to differ. To be chosen on other queries than those that are
- * tested: few of them may show no losses by luck.
+ * Both tests in one (Bonferroni, unevenly), or one alone where the other has nothing to add: losses where nothing is expected to differ, losses less gains
+ * where so many are that losses alone would show nothing. To be chosen on other queries than those that are tested: few of them may show no
+ * losses by luck.
  */
-export const bothTests = ({ lost, gained }: LossCounts): LossTest =>
-	lost + gained === 0
-		? lossesAlone
-		: (counts, budget, alpha) =>
-				Math.min(
+export const bothTests = (expected: LossCounts): LossTest => {
+	if (expected.lost + expected.gained === 0) return lossesAlone;
+	return (counts, budget, alpha) =>
+		lossesAlone(expected, budget, alpha) > HOPELESS
+			? netLosses(counts, budget, alpha)
+			: Math.min(
 					1,
 					lossesAlone(counts, budget, alpha) / LOSSES_SHARE,
 					netLosses(counts, budget, alpha) / (1 - LOSSES_SHARE),
 				);
+};
+
+/** More losses than the budget are expected: whatever is gained, losses alone will not show less. */
+const HOPELESS = 0.5;
 
 const LOSSES_SHARE = 0.25;
 

@@ -24,6 +24,8 @@ export interface PastTerms {
 	answerWhenCut(answers: readonly Answer[], slots: readonly ModelId[]): Answer;
 	/** A vote stands when its score is at most a threshold that is given later. */
 	score(votes: VoteCase): number;
+	/** The score is the accuracy that it is expected to cost to let the vote stand. */
+	readonly isLoss: boolean;
 	/** Vote or aggregator, as the order of the answers has it. */
 	either(votes: VoteCase): boolean;
 	readonly cases: VoteCases;
@@ -32,6 +34,8 @@ export interface PastTerms {
 /** What is known of a query when some of its experts' calls were cut, whenever that was. 1: right, 0: wrong. */
 interface Told {
 	readonly score: number;
+	/** Accuracy that the vote is expected to cost, where the score says so. */
+	readonly expectedLoss: number | null;
 	readonly either: boolean;
 	readonly voteRight: number;
 	/** Every answer that two experts gave. */
@@ -39,7 +43,7 @@ interface Told {
 	/** The aggregator, left to end; what stands in for it when it is cut. */
 	readonly replyRight: number;
 	readonly whenCutRight: number;
-	/** What the score is the loss against. */
+	/** What the expected loss is held against. */
 	readonly rivalRight: number;
 	/** The aggregator, left to end, answers otherwise than the vote. */
 	readonly disagree: boolean;
@@ -156,8 +160,10 @@ export class PastRow {
 		const votes = terms.cases.of(slots, this.key, answers);
 		const vote = answers[votes.leader] ?? null;
 		const reply = query.aggregator?.answer(answers) ?? null;
+		const score = terms.score(votes);
 		return {
-			score: terms.score(votes),
+			score,
+			expectedLoss: terms.isLoss && Number.isFinite(score) ? score : null,
 			either: terms.either(votes),
 			voteRight: this.right(vote),
 			pairsRight: votes.repeated.every((slot) => this.right(answers[slot] ?? null) === 1) ? 1 : 0,

@@ -79,7 +79,7 @@ export class PastTable {
 		}
 		if (stands && !row.isAudited) {
 			isRight = told.voteRight;
-			expectedRight = Number.isFinite(told.score) ? told.rivalRight - told.score : isRight;
+			expectedRight = told.expectedLoss === null ? isRight : told.rivalRight - told.expectedLoss;
 			sums.skipped += times;
 			sums.workUs += times * (early <= threshold ? earlyWorkUs : workUs);
 		} else {

@@ -88,7 +88,7 @@ export class ClusterState {
 		const replica = this.replica(id);
 		record.replica = id;
 		record.dispatchedUs = nowUs;
-		replica.open.add(record.call.id);
+		replica.open.add(record);
 		replica.dispatched[record.call.role]++;
 	}
 
@@ -114,7 +114,7 @@ export class ClusterState {
 	/** @param served false when the replica gave it back, or gave it away */
 	leaveReplica(record: CallRecord, served: boolean): void {
 		const replica = this.replica(present(record.replica, `replica of call ${record.call.id}`));
-		replica.open.delete(record.call.id);
+		replica.open.delete(record);
 		if (!served) {
 			replica.dispatched[record.call.role]--;
 			record.replica = null;

@@ -9,7 +9,7 @@ export class PendingCalls {
 	/** The same calls again, by how many slots of their query have ended. */
 	private readonly queuesByAnswers = new Map<string, Queue[]>();
 	private readonly positions = new Map<string, number>();
-	private readonly entries = new Map<CallId, { readonly call: Call; answers: number }>();
+	private readonly entries = new Map<CallId, Entry>();
 
 	/** @param answers slots of its query that have ended */
 	add(call: Call, answers: number): void {
@@ -18,17 +18,18 @@ export class PendingCalls {
 			position = this.positions.size;
 			this.positions.set(call.query, position);
 		}
-		this.entries.set(call.id, { call, answers });
-		this.queue(call).add(call, position);
-		this.queueByAnswers(call, answers).add(call, position);
+		const entry = { call, position, answers };
+		this.entries.set(call.id, entry);
+		this.queue(call).add(entry);
+		this.queueByAnswers(entry).add(entry);
 	}
 
 	remove(call: Call): void {
 		const entry = this.entries.get(call.id);
 		if (entry === undefined) return;
 		this.entries.delete(call.id);
-		this.queue(call).remove(call.id);
-		this.queueByAnswers(call, entry.answers).remove(call.id);
+		this.queue(call).remove(entry);
+		this.queueByAnswers(entry).remove(entry);
 	}
 
 	/** One more slot of the query that these calls belong to has ended. */
@@ -36,10 +37,9 @@ export class PendingCalls {
 		for (const id of calls) {
 			const entry = this.entries.get(id);
 			if (entry === undefined) continue;
-			this.queueByAnswers(entry.call, entry.answers).remove(id);
+			this.queueByAnswers(entry).remove(entry);
 			entry.answers++;
-			const position = this.positions.get(entry.call.query) ?? 0;
-			this.queueByAnswers(entry.call, entry.answers).add(entry.call, position);
+			this.queueByAnswers(entry).add(entry);
 		}
 	}
 
@@ -51,7 +51,7 @@ export class PendingCalls {
 		return this.queuesByAnswers.get(`${role}/${model}`)?.map((queue) => queue.list()) ?? [];
 	}
 
-	private queueByAnswers({ model, role }: Call, answers: number): Queue {
+	private queueByAnswers({ call: { model, role }, answers }: Entry): Queue {
 		const key = `${role}/${model}`;
 		let queues = this.queuesByAnswers.get(key);
 		if (queues === undefined) {
@@ -73,42 +73,64 @@ export class PendingCalls {
 	}
 }
 
-/** Calls of one (model, role). The list is worked out when somebody asks and kept until the queue changes. */
+interface Entry {
+	readonly call: Call;
+	/** Of its query, in order of arrival. */
+	readonly position: number;
+	answers: number;
+}
+
+/**
+ * Calls of one (model, role), always in order, so that a change moves a block of memory and a list is a copy of one. The list is made when somebody
+ * asks and kept until the queue changes.
+ */
 class Queue {
-	private readonly entries = new Map<CallId, { readonly call: Call; readonly position: number }>();
-	private sorted = true;
-	private lastPosition = -1;
-	private lastSlot = -1;
+	private readonly entries: Entry[] = [];
+	/** Those of the entries. */
+	private readonly calls: Call[] = [];
 	private listed: readonly Call[] | null = NONE;
 
-	add(call: Call, position: number): void {
-		// Calls arrive in workload order, except aggregator calls, which become ready in any order, and calls that come back.
-		const { slotIndex } = call;
-		if (position < this.lastPosition || (position === this.lastPosition && slotIndex < this.lastSlot))
-			this.sorted = false;
-		this.lastPosition = position;
-		this.lastSlot = slotIndex;
-		this.entries.set(call.id, { call, position });
+	add(entry: Entry): void {
+		const index = this.indexOf(entry);
+		if (index === this.entries.length) {
+			this.entries.push(entry);
+			this.calls.push(entry.call);
+		} else {
+			this.entries.splice(index, 0, entry);
+			this.calls.splice(index, 0, entry.call);
+		}
 		this.listed = null;
 	}
 
-	remove(id: CallId): void {
-		if (this.entries.delete(id)) this.listed = null;
+	remove(entry: Entry): void {
+		const index = this.indexOf(entry);
+		if (this.entries[index] !== entry) return;
+		this.entries.splice(index, 1);
+		this.calls.splice(index, 1);
+		this.listed = null;
 	}
 
 	list(): readonly Call[] {
-		if (this.listed === null) {
-			const entries = [...this.entries.values()];
-			if (!this.sorted) {
-				entries.sort((a, b) => a.position - b.position || a.call.slotIndex - b.call.slotIndex);
-				this.entries.clear();
-				for (const entry of entries) this.entries.set(entry.call.id, entry);
-				this.sorted = true;
-				this.lastPosition = entries.at(-1)?.position ?? -1;
-				this.lastSlot = entries.at(-1)?.call.slotIndex ?? -1;
-			}
-			this.listed = Object.freeze(entries.map((entry) => entry.call));
-		}
+		this.listed ??= Object.freeze(this.calls.slice());
 		return this.listed;
 	}
+
+	/** Where an entry stands, or would. */
+	private indexOf(entry: Entry): number {
+		const { entries } = this;
+		const last = entries.at(-1);
+		if (last === undefined || isBefore(last, entry)) return entries.length;
+		let low = 0;
+		let high = entries.length;
+		while (low < high) {
+			const middle = (low + high) >> 1;
+			if (isBefore(entries[middle] as Entry, entry)) low = middle + 1;
+			else high = middle;
+		}
+		return low;
+	}
 }
+
+const isBefore = (one: Entry, other: Entry): boolean =>
+	one.position < other.position ||
+	(one.position === other.position && one.call.slotIndex < other.call.slotIndex);

@@ -1,8 +1,9 @@
 import { assert } from '../domain/errors.ts';
-import type { CallId, GpuId, ModelId, ReplicaId } from '../domain/ids.ts';
+import type { GpuId, ModelId, ReplicaId } from '../domain/ids.ts';
 import type { ReplicaProfile, SleepLevel } from '../domain/model.ts';
 import type { ReplicaState } from '../domain/scheduler.ts';
 import type { CallRole } from '../domain/work.ts';
+import type { CallRecord } from './cluster-state.ts';
 
 export interface ReplicaRecord {
 	readonly id: ReplicaId;
@@ -17,7 +18,7 @@ export interface ReplicaRecord {
 	/** On all its hosts together. */
 	heldHostBytes: number;
 	/** Calls on it that have not ended, in order of dispatch. */
-	readonly open: Set<CallId>;
+	readonly open: Set<CallRecord>;
 	readonly dispatched: Record<CallRole, number>;
 	/** Between two tokens of a call that ended on it, the latest weighing most; null before the first. */
 	tokenUs: number | null;

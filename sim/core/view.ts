@@ -61,10 +61,10 @@ export function profileOn(
 }
 
 function openOn(state: ClusterState, replica: ReplicaId): readonly OpenCall[] {
-	const records = [...state.replica(replica).open].map((id) => state.call(id));
-	return records
-		.filter((record) => record.state === 'dispatched')
-		.map(({ call, dispatchedUs, carriedTokens }) => ({ call, dispatchedUs, carriedTokens }));
+	const calls: OpenCall[] = [];
+	for (const { state: stage, call, dispatchedUs, carriedTokens } of state.replica(replica).open)
+		if (stage === 'dispatched') calls.push({ call, dispatchedUs, carriedTokens });
+	return calls;
 }
 
 const replicaView = (replica: ReplicaRecord): ReplicaView => ({

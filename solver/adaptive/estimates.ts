@@ -91,16 +91,34 @@ const AGGREGATOR_PROMPT = 3;
 const TYPICAL_PROMPT = 300;
 
 /** Microseconds of one engine that `tokens` more tokens of a call with this context take, in a batch as large as memory allows. */
-export function workUs(
-	{ step }: ReplicaProfile,
+export const workUs = (
+	profile: ReplicaProfile,
 	batch: number,
 	contextTokens: number,
-	{ tokens, squared }: Residual,
-): number {
-	const fixedUs = (step.hostUs + step.baseUs + step.allReduceUs) / batch;
-	const perTokenUs = fixedUs + step.hostPerSequenceUs + step.perDecodeSequenceUs;
-	return perTokenUs * tokens + step.perContextTokenUs * (contextTokens * tokens + squared / 2);
+	left: Residual,
+): number => workAtRate(rateOf(profile, batch), contextTokens, left);
+
+/** What a token costs in a batch of some size. */
+export interface Rate {
+	readonly perTokenUs: number;
+	/** For each token of its context. */
+	readonly perContextTokenUs: number;
 }
+
+export function rateOf({ step }: ReplicaProfile, batch: number): Rate {
+	const fixedUs = (step.hostUs + step.baseUs + step.allReduceUs) / batch;
+	return {
+		perTokenUs: fixedUs + step.hostPerSequenceUs + step.perDecodeSequenceUs,
+		perContextTokenUs: step.perContextTokenUs,
+	};
+}
+
+/** As `workUs`. */
+export const workAtRate = (
+	{ perTokenUs, perContextTokenUs }: Rate,
+	contextTokens: number,
+	{ tokens, squared }: Residual,
+): number => perTokenUs * tokens + perContextTokenUs * (contextTokens * tokens + squared / 2);
 
 /** Sequences that a replica can hold in the long run: a call found in a batch is halfway through a length drawn in proportion to itself. */
 export function fullBatch({ engine }: ReplicaProfile, { promptTokens, lengths }: Estimate): number {

@@ -1,9 +1,14 @@
+import type { ReplicaProfile } from '../../sim/domain/model.ts';
 import type { OpenCall, ReplicaView } from '../../sim/domain/scheduler.ts';
-import { workUs } from './estimates.ts';
-import { type LengthTable, residual, survival } from './lengths.ts';
+import type { CallRole } from '../../sim/domain/work.ts';
+import { type Rate, rateOf, workAtRate } from './estimates.ts';
+import { countUpTo, type LengthTable, residualPast, survival, survivalPast } from './lengths.ts';
 import type { Outlook } from './outlook.ts';
 
+/** What is on a replica. Each part is worked out when somebody asks: most decisions need one of them. */
 export interface ReplicaLoad {
+	readonly running: readonly RunningCall[];
+	/** The same calls, with their work. */
 	readonly calls: readonly OpenCallLoad[];
 	/** KV positions that its calls are expected to hold after so many more tokens each, one per entry of LOOK_AHEAD. */
 	readonly heldTokens: readonly number[];
@@ -13,12 +18,19 @@ export interface ReplicaLoad {
 	readonly variableUs: number;
 }
 
-export interface OpenCallLoad {
+export interface RunningCall {
 	readonly open: OpenCall;
 	/** Tokens that it is thought to have. */
 	readonly tokens: number;
 	/** KV positions that it holds now. */
 	readonly contextTokens: number;
+	/** How long it may become. */
+	readonly lengths: LengthTable;
+	/** Of these lengths, those that it is past. */
+	readonly passed: number;
+}
+
+export interface OpenCallLoad extends RunningCall {
 	readonly workUs: number;
 }
 
@@ -31,29 +43,92 @@ export const heldAhead = (lengths: LengthTable, contextTokens: number, tokens: n
 
 export function loadOf(outlook: Outlook, replica: ReplicaView): ReplicaLoad {
 	const profile = outlook.profile(replica);
-	const { nowUs } = outlook.view;
-	const calls: OpenCallLoad[] = [];
-	const heldTokens = LOOK_AHEAD.map(() => 0);
-	let sumUs = 0;
-	let variableUs = 0;
-	if (profile !== undefined)
-		for (const open of outlook.view.openOn(replica.id)) {
-			const estimate = outlook.estimate(replica.model, open.call.role);
-			if (estimate === undefined) continue;
-			const batch = outlook.batch(profile, open.call.role);
-			const { step } = profile;
-			const paceUs = replica.tokenUs ?? step.hostUs + step.baseUs + 100 * step.hostPerSequenceUs;
-			const tokens = open.carriedTokens + Math.max(0, nowUs - open.dispatchedUs) / paceUs;
-			const lengths = outlook.lengthsOf(open.call);
-			const left = residual(lengths, tokens);
-			const contextTokens = open.call.promptTokens + tokens;
-			const us = workUs(profile, batch, contextTokens, left);
-			calls.push({ open, tokens, contextTokens, workUs: us });
-			heldAhead(lengths, contextTokens, tokens).forEach((held, i) => {
-				heldTokens[i] = (heldTokens[i] ?? 0) + held;
-			});
-			sumUs += us;
-			variableUs += workUs(profile, Number.POSITIVE_INFINITY, contextTokens, left);
-		}
-	return { calls, heldTokens, workUs: sumUs, variableUs };
+	return profile === undefined ? NO_LOAD : new Load(outlook, profile, runningOn(outlook, replica, profile));
+}
+
+const NO_LOAD: ReplicaLoad = {
+	running: [],
+	calls: [],
+	heldTokens: LOOK_AHEAD.map(() => 0),
+	workUs: 0,
+	variableUs: 0,
+};
+
+function runningOn(outlook: Outlook, replica: ReplicaView, { step }: ReplicaProfile): readonly RunningCall[] {
+	const { view, tables } = outlook;
+	const estimates = {
+		expert: outlook.estimate(replica.model, 'expert'),
+		aggregator: outlook.estimate(replica.model, 'aggregator'),
+	};
+	const paceUs = replica.tokenUs ?? step.hostUs + step.baseUs + 100 * step.hostPerSequenceUs;
+	const running: RunningCall[] = [];
+	for (const open of view.openOn(replica.id)) {
+		const estimate = estimates[open.call.role];
+		if (estimate === undefined) continue;
+		const tokens = open.carriedTokens + Math.max(0, view.nowUs - open.dispatchedUs) / paceUs;
+		const lengths = tables.known === null ? estimate.lengths : outlook.lengthsOf(open.call);
+		const contextTokens = open.call.promptTokens + tokens;
+		running.push({ open, tokens, contextTokens, lengths, passed: countUpTo(lengths, tokens) });
+	}
+	return running;
+}
+
+class Load implements ReplicaLoad {
+	readonly running: readonly RunningCall[];
+	private readonly outlook: Outlook;
+	private readonly profile: ReplicaProfile;
+	private held: readonly number[] | null = null;
+	private work: Pick<ReplicaLoad, 'calls' | 'workUs' | 'variableUs'> | null = null;
+
+	constructor(outlook: Outlook, profile: ReplicaProfile, running: readonly RunningCall[]) {
+		this.outlook = outlook;
+		this.profile = profile;
+		this.running = running;
+	}
+
+	get heldTokens(): readonly number[] {
+		this.held ??= LOOK_AHEAD.map((more) => {
+			let sum = 0;
+			for (const { lengths, passed, tokens, contextTokens } of this.running)
+				sum += survivalPast(lengths, passed, tokens, more) * (contextTokens + more);
+			return sum;
+		});
+		return this.held;
+	}
+
+	get calls(): readonly OpenCallLoad[] {
+		return this.sums().calls;
+	}
+
+	get workUs(): number {
+		return this.sums().workUs;
+	}
+
+	get variableUs(): number {
+		return this.sums().variableUs;
+	}
+
+	private sums() {
+		this.work ??= this.sumUp();
+		return this.work;
+	}
+
+	private sumUp(): Pick<ReplicaLoad, 'calls' | 'workUs' | 'variableUs'> {
+		const { outlook, profile } = this;
+		const rates: Partial<Record<CallRole, Rate>> = {};
+		const alone = rateOf(profile, Number.POSITIVE_INFINITY);
+		let sumUs = 0;
+		let variableUs = 0;
+		const calls = this.running.map((running): OpenCallLoad => {
+			const { open, tokens, contextTokens, lengths, passed } = running;
+			const { role } = open.call;
+			rates[role] ??= rateOf(profile, outlook.batch(profile, role));
+			const left = residualPast(lengths, passed, tokens);
+			const workUs = workAtRate(rates[role], contextTokens, left);
+			sumUs += workUs;
+			variableUs += workAtRate(alone, contextTokens, left);
+			return { open, tokens, contextTokens, lengths, passed, workUs };
+		});
+		return { calls, workUs: sumUs, variableUs };
+	}
 }

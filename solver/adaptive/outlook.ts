@@ -1,4 +1,4 @@
-import type { CallId, GpuId, ModelId, ReplicaId } from '../../sim/domain/ids.ts';
+import type { CallId, GpuId, ModelId, QueryId, ReplicaId } from '../../sim/domain/ids.ts';
 import { replicaId } from '../../sim/domain/ids.ts';
 import type { Gpu, ReplicaProfile } from '../../sim/domain/model.ts';
 import type { ReplicaView, View } from '../../sim/domain/scheduler.ts';
@@ -7,10 +7,12 @@ import type { Call, CallRole } from '../../sim/domain/work.ts';
 import type { TrueOutputTokens } from '../deps.ts';
 import { type Estimate, type Expectations, fullBatch, kvTokens, workUs } from './estimates.ts';
 import { Foreknowledge } from './foreknowledge.ts';
+import type { FlaggedParts } from './held-calls.ts';
 import { type LengthTable, quantile, residual, survival } from './lengths.ts';
 import { loadOf, type ReplicaLoad } from './load.ts';
-import { type Parts, type Queues, queuesOf } from './queues.ts';
+import { type Queues, queuesOf } from './queues.ts';
 import { type Starving, starving } from './starving.ts';
+import type { Work } from './work.ts';
 
 /** One moment as the policy sees it: the view with what is expected beside it, and what this decision has done so far. */
 export class Outlook {
@@ -28,6 +30,10 @@ export class Outlook {
 	private named = 0;
 	private horizon: number | null = null;
 	private readonly queues = new Map<ModelId, Queues>();
+	private readonly anyProfiles = new Map<ModelId, ReplicaProfile>();
+	private waitingUs: number | null = null;
+	/** Of `workOf`. */
+	readonly works = new Map<ModelId, Work>();
 
 	/** @param trueOutputTokens of the one policy that knows them */
 	constructor(view: View, expected: Expectations, trueOutputTokens: TrueOutputTokens | null = null) {
@@ -39,7 +45,7 @@ export class Outlook {
 	}
 
 	estimate(model: ModelId, role: CallRole): Estimate | undefined {
-		return this.tables.estimates.get(`${role}/${model}`);
+		return this.tables.estimates.get(model)?.[role];
 	}
 
 	/** How long a call may become: as those of its model are, or as it will where that is known. */
@@ -165,16 +171,31 @@ export class Outlook {
 	/** Seconds that all GPUs together need at least for what is left. */
 	get horizonSeconds(): number {
 		if (this.horizon === null) {
-			let us = 0;
-			for (const model of this.models) {
-				const profile = this.anyProfile(model);
-				if (profile === undefined) continue;
-				for (const role of ROLES) us += this.callsUs(profile, role, this.view.pending(model, role));
-			}
+			let us = this.allPendingUs();
 			for (const replica of this.replicas) us += this.load(replica).workUs * replica.gpus.length;
 			this.horizon = secondsFromUs(us) / this.view.cluster.gpus.length;
 		}
 		return this.horizon;
+	}
+
+	/** Whether that is less than so many seconds. Where what waits takes as much already, nobody looks at what runs. */
+	isHorizonBelow(seconds: number): boolean {
+		const pendingSeconds = secondsFromUs(this.allPendingUs()) / this.view.cluster.gpus.length;
+		return pendingSeconds < seconds && this.horizonSeconds < seconds;
+	}
+
+	/** Of one GPU, for all pending calls. */
+	private allPendingUs(): number {
+		if (this.waitingUs === null) {
+			this.waitingUs = 0;
+			for (const model of this.models) {
+				const profile = this.anyProfile(model);
+				if (profile === undefined) continue;
+				for (const role of ROLES)
+					this.waitingUs += this.callsUs(profile, role, this.view.pending(model, role));
+			}
+		}
+		return this.waitingUs;
 	}
 
 	/** Seconds that a long call of this model takes in a full batch, its aggregation included. */
@@ -200,6 +221,14 @@ export class Outlook {
 
 	/** On one GPU of the first type that it was profiled on; else on the smallest group that can hold it. */
 	anyProfile(model: ModelId): ReplicaProfile | undefined {
+		const known = this.anyProfiles.get(model);
+		if (known !== undefined) return known;
+		const profile = this.findAnyProfile(model);
+		if (profile !== undefined) this.anyProfiles.set(model, profile);
+		return profile;
+	}
+
+	private findAnyProfile(model: ModelId): ReplicaProfile | undefined {
 		const { gpus } = this.view.cluster;
 		for (const { id } of gpus) {
 			const profile = this.view.profile(model, [id]);
@@ -276,11 +305,13 @@ export function gpusByHost({ cluster }: View): readonly (readonly Gpu[])[] {
 /** What follows from the expectations alone, worked out once for each plan. */
 interface Tables {
 	readonly models: readonly ModelId[];
-	readonly estimates: ReadonlyMap<string, Estimate>;
+	readonly estimates: ReadonlyMap<ModelId, Partial<Record<CallRole, Estimate>>>;
 	readonly batches: Map<ReplicaProfile, Readonly<Record<CallRole, number>>>;
 	readonly callUs: Map<ReplicaProfile, Partial<Record<CallRole, number>>>;
-	readonly ranks: WeakMap<Call, number>;
-	readonly parts: WeakMap<readonly Call[], Parts>;
+	/** Of each slot of a query. */
+	readonly ranks: Map<QueryId, readonly number[]>;
+	/** By the slots that have ended. */
+	readonly parts: Map<ModelId, (FlaggedParts | undefined)[]>;
 	readonly known: Foreknowledge | null;
 	/** When a decision first went by them. */
 	readonly sinceUs: TimeUs;
@@ -295,17 +326,23 @@ function tablesOf(expected: Expectations, trueOutputTokens: TrueOutputTokens | n
 	if (tables === undefined) {
 		tables = {
 			models: [...new Set(expected.estimates.map(({ model }) => model))],
-			estimates: new Map(expected.estimates.map((one) => [`${one.role}/${one.model}`, one])),
+			estimates: byModel(expected.estimates),
 			batches: new Map(),
 			callUs: new Map(),
-			ranks: new WeakMap(),
-			parts: new WeakMap(),
+			ranks: new Map(),
+			parts: new Map(),
 			known: trueOutputTokens === null ? null : new Foreknowledge(trueOutputTokens),
 			sinceUs: nowUs,
 		};
 		tablesOfPlan.set(expected, tables);
 	}
 	return tables;
+}
+
+function byModel(estimates: readonly Estimate[]): Tables['estimates'] {
+	const found = new Map<ModelId, Partial<Record<CallRole, Estimate>>>();
+	for (const one of estimates) found.set(one.model, { ...found.get(one.model), [one.role]: one });
+	return found;
 }
 
 /** In the order in which work of both is listed. */

@@ -1,7 +1,7 @@
 import type { ModelId } from '../../sim/domain/ids.ts';
 import type { ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
-import { survival } from './lengths.ts';
+import { survivalPast } from './lengths.ts';
 import { type Outlook, ROLES } from './outlook.ts';
 
 /** What the calls of a model still take, those expected to come included. */
@@ -32,7 +32,17 @@ export const NO_WORK: Work = {
 	variableUs: 0,
 };
 
+/** Worked out once for each decision. */
 export function workOf(outlook: Outlook, model: ModelId): Work {
+	let work = outlook.works.get(model);
+	if (work === undefined) {
+		work = sumWork(outlook, model);
+		outlook.works.set(model, work);
+	}
+	return work;
+}
+
+function sumWork(outlook: Outlook, model: ModelId): Work {
 	const { expected } = outlook;
 	const profile = outlook.anyProfile(model);
 	if (profile === undefined) return NO_WORK;
@@ -61,23 +71,30 @@ export function workOf(outlook: Outlook, model: ModelId): Work {
 export function longestTokens(outlook: Outlook, model: ModelId, serving: readonly ReplicaView[]): number {
 	let low = 0;
 	let high = MOST_TOKENS;
-	const alive = (more: number): number =>
-		serving.reduce(
-			(sum, replica) =>
-				outlook
-					.load(replica)
-					.calls.reduce(
-						(own, { open, tokens }) => own + survival(outlook.lengthsOf(open.call), tokens, more),
-						sum,
-					),
-			ROLES.reduce((sum, role) => sum + outlook.pendingBeyond(model, role, more), 0),
-		);
 	while (high - low > TOKEN_GRAIN) {
 		const middle = (low + high) / 2;
-		if (alive(middle) >= 0.5) low = middle;
+		if (doesOneGoOn(outlook, model, serving, middle)) low = middle;
 		else high = middle;
 	}
 	return high;
+}
+
+/** Whether at least half a call is expected to generate so many more tokens: no more of them are looked at than that takes. */
+function doesOneGoOn(
+	outlook: Outlook,
+	model: ModelId,
+	serving: readonly ReplicaView[],
+	more: number,
+): boolean {
+	let alive = 0;
+	for (const role of ROLES) alive += outlook.pendingBeyond(model, role, more);
+	if (alive >= 0.5) return true;
+	for (const replica of serving)
+		for (const { lengths, passed, tokens } of outlook.load(replica).running) {
+			alive += survivalPast(lengths, passed, tokens, more);
+			if (alive >= 0.5) return true;
+		}
+	return false;
 }
 
 const MOST_TOKENS = 65_536;

@@ -146,8 +146,12 @@ describe('a gate with a budget', () => {
 		const odd = { ...query(), slots: [strange.id, ...slots.slice(1)] };
 		expect(gate.decide(['A', 'A', 'A'], query()).verdict).toBe('accept');
 		expect(gate.decide(['A', 'A', 'A'], odd).verdict).toBe('aggregate');
-		expect(gate.foresee(['A', 'A', undefined], query())).toBe('A');
-		expect(gate.foresee(['A', 'A', undefined], odd)).toBeUndefined();
+		const bold = createGate('calibrated', {
+			...withStrange,
+			options: { ...context.options, budgetPoints: 9 },
+		});
+		expect(bold.foresee(['A', 'A', undefined], query())).toBe('A');
+		expect(bold.foresee(['A', 'A', undefined], odd)).toBeUndefined();
 	});
 
 	it('answers for a cut aggregator with the plurality, else with the expert that was right most often', () => {

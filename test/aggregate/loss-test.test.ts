@@ -48,8 +48,8 @@ describe('losses less gains', () => {
 });
 
 describe('both at once', () => {
-	it('share the level, unevenly, but where nothing is expected to differ', () => {
-		const expected = { lost: 3, even: 0, gained: 3 };
+	it('share the level, unevenly, but where one of them would show nothing', () => {
+		const expected = { lost: 3, even: 194, gained: 3 };
 		for (const [lost, gained] of [
 			[2, 4],
 			[9, 3],
@@ -60,6 +60,7 @@ describe('both at once', () => {
 			const net = netLosses(counts, 0.05, 0.1);
 			expect(bothTests(expected)(counts, 0.05, 0.1)).toBe(Math.min(1, alone / 0.25, net / 0.75));
 			expect(bothTests({ lost: 0, even: 9, gained: 0 })(counts, 0.05, 0.1)).toBe(alone);
+			expect(bothTests({ lost: 30, even: 130, gained: 40 })(counts, 0.05, 0.1)).toBe(net);
 		}
 	});
 

@@ -22,6 +22,7 @@ describe('a past query', () => {
 				aggregator: modelId('thinker'),
 				answerWhenCut: () => null,
 				score: () => 0,
+				isLoss: true,
 				either: () => false,
 				cases: new VoteCases(),
 			},

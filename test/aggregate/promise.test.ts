@@ -41,7 +41,7 @@ describe('what a calibrated gate promises', () => {
 				if (trueLoss(gate, truth) > 0.6) broken++;
 			}
 			// That errors are not much rarer than promised, and no more frequent: spend-budget.test.ts.
-			expect(spent).toBeGreaterThan(10);
+			expect(spent).toBeGreaterThan(5);
 			expect(broken).toBeLessThanOrEqual(MOST_BROKEN);
 		},
 		240_000,
@@ -101,8 +101,8 @@ describe('on real answers', () => {
 		(file) => {
 			const [known, held] = halves(reasoningQueries(file));
 			checkHeld(known, held, 'reasoning', 0.1, 'has too few');
-			checkHeld(known, held, 'reasoning', 2, 'cannot show it');
-			for (const budgetPoints of [4, 8]) checkHeld(known, held, 'reasoning', budgetPoints, 'spends');
+			checkHeld(known, held, 'reasoning', 1.6, 'cannot show it');
+			for (const budgetPoints of [2, 4, 8]) checkHeld(known, held, 'reasoning', budgetPoints, 'spends');
 		},
 	);
 });

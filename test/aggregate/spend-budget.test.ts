@@ -44,19 +44,38 @@ function drawerOf(share: number): (random: RandomStream) => number {
 }
 
 /** How often a threshold is taken that loses the budget or more, and how often any is. */
-function taken(shares: readonly number[], startIsFree: boolean): { wrong: number; moved: number } {
-	const learned = table(shares.map(() => 0));
-	const drawers = shares.map((share) => (share === 0 ? () => 0 : drawerOf(share)));
+const taken = (shares: readonly number[], startIsFree: boolean) =>
+	takenOf([{ shares, startIsFree, isChosen: true }]);
+
+interface World {
+	/** By threshold: the chance that it loses a query. */
+	readonly shares: readonly number[];
+	readonly startIsFree: boolean;
+	readonly isChosen: boolean;
+}
+
+/** The same of several searches, whose tested queries are drawn apart. */
+function takenOf(worlds: readonly World[]): { wrong: number; moved: number } {
 	const random = randomStream(1, 'spend budget');
-	const rungs: Rungs = {
-		skips: shares.map((_, threshold) => threshold),
-		cuts: { reasoning: [], instruct: [], aggregator: [] },
-		startIsFree,
-	};
+	const drawn = worlds.map(({ shares, startIsFree, isChosen }) => ({
+		learned: table(shares.map(() => 0)),
+		drawers: shares.map((share) => (share === 0 ? () => 0 : drawerOf(share))),
+		rungs: {
+			skips: shares.map((_, threshold) => threshold),
+			cuts: { reasoning: [], instruct: [], aggregator: [] },
+			startIsFree,
+		},
+		isChosen,
+	}));
 	let wrong = 0;
 	let moved = 0;
 	for (let run = 0; run < RUNS; run++) {
-		const spent = spendBudget(learned, table(drawers.map((draw) => draw(random))), rungs, BUDGET);
+		const searches = drawn.map(({ drawers, ...search }) => ({
+			...search,
+			tested: table(drawers.map((draw) => draw(random))),
+		}));
+		const spent = spendBudget(searches, BUDGET);
+		const { shares, startIsFree } = worlds[spent.search] as World;
 		const isTaken = spent.moved || (!startIsFree && spent.holds);
 		if (isTaken && (shares[spent.threshold] as number) >= BUDGET.loss) wrong++;
 		if (spent.moved) moved++;
@@ -89,6 +108,25 @@ describe('what is taken loses the budget no more often than alpha', () => {
 		expect(wrong).toBeGreaterThan(0.6 * RUNS * alpha);
 	});
 
+	it('in whichever of two searches, of which neither keeps it', () => {
+		const { wrong } = takenOf([
+			{ shares: [0, NULL, NULL], startIsFree: true, isChosen: true },
+			{ shares: [NULL, NULL, NULL, NULL], startIsFree: false, isChosen: false },
+		]);
+		expect(wrong).toBeLessThanOrEqual(RUNS * 0.1 + 2.9 * Math.sqrt(RUNS * 0.1 * 0.9));
+		// Two at the whole of alpha each would come to 380.
+		expect(wrong).toBeGreaterThan(0.6 * RUNS * 0.1);
+	});
+
+	it('and a search that keeps it is taken, whatever becomes of another one', () => {
+		const { wrong, moved } = takenOf([
+			{ shares: [0, BAD, BAD], startIsFree: true, isChosen: true },
+			{ shares: [SAFE, SAFE, SAFE, SAFE], startIsFree: false, isChosen: false },
+		]);
+		expect(wrong).toBe(0);
+		expect(moved).toBeGreaterThan(0.9 * RUNS);
+	});
+
 	it('and what keeps it is found', () => {
 		expect(taken([0, SAFE, SAFE, SAFE], true).moved).toBeGreaterThan(0.98 * RUNS);
 		expect(taken([SAFE, SAFE, SAFE, SAFE], false).moved).toBeGreaterThan(0.98 * RUNS);
@@ -117,7 +155,9 @@ describe('what is taken loses the budget no more often than alpha', () => {
 			startIsFree: true,
 		};
 		for (const loss of [0, 0.001])
-			expect(spendBudget(gains, gains, rungs, { ...BUDGET, loss })).toMatchObject({
+			expect(
+				spendBudget([{ learned: gains, tested: gains, rungs, isChosen: true }], { ...BUDGET, loss }),
+			).toMatchObject({
 				threshold: 1,
 				moved: true,
 			});
