@@ -102,7 +102,7 @@ describe('on real answers', () => {
 			const [known, held] = halves(reasoningQueries(file));
 			checkHeld(known, held, 'reasoning', 0.1, 'has too few');
 			checkHeld(known, held, 'reasoning', 1.6, 'cannot show it');
-			for (const budgetPoints of [2, 4, 8]) checkHeld(known, held, 'reasoning', budgetPoints, 'spends');
+			for (const budgetPoints of [4, 8]) checkHeld(known, held, 'reasoning', budgetPoints, 'spends');
 		},
 	);
 });
