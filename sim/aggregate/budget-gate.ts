@@ -16,7 +16,7 @@ import { expertStrengths, strongestAnswer } from './expert-strengths.ts';
 import { whyNothing } from './gate-notes.ts';
 import { hashShare } from './hash-share.ts';
 import { meanLoss, shareUpperBound } from './loss-test.ts';
-import type { Cuts } from './past-row.ts';
+import type { Cuts, RunSize } from './past-row.ts';
 import type { Budget } from './saving-path.ts';
 import { openSearches, ownSearch, type SearchTerms } from './searches.ts';
 import type { SkipScore } from './skip-scores.ts';
@@ -36,6 +36,7 @@ export interface GateContext {
 	readonly aggregator: ModelId | null;
 	/** GPU time of calls, for weighing what saves most. */
 	readonly work: (model: ModelId, role: CallRole) => CallWork;
+	readonly run: RunSize;
 	/** For choosing what is audited. */
 	readonly seed: number;
 }
@@ -217,7 +218,7 @@ class BudgetGate implements Gate {
 	}
 
 	private spend(): Spent {
-		const { calibration, aggregator, work } = this.context;
+		const { calibration, aggregator, work, run } = this.context;
 		const past = splitPast(aggregator === null ? [] : calibration.queries());
 		const { learned, tested } = past;
 		const strengths = expertStrengths(learned);
@@ -233,6 +234,7 @@ class BudgetGate implements Gate {
 			answerWhenCut: (answers, slots) => strongestAnswer(answers, slots, strengths),
 			either: ({ answers }) => this.either(answers),
 			cases: this.cases,
+			run,
 			// What is audited in the run is in the past too, in the same share: votes that gain nothing there pay for no cuts.
 			isAudited: (index) => this.isAudited(`past${index}`),
 		};

@@ -10,6 +10,8 @@ export interface CallWork {
 	/** Of each token of context behind a generated token. */
 	readonly perContextTokenUs: number;
 	readonly perPromptTokenUs: number;
+	/** Wall time of a generated token of a call alone. */
+	readonly aloneTokenUs: number;
 }
 
 /** Calls that share one step's fixed time; few enough that long contexts leave room for them. */
@@ -47,12 +49,14 @@ function profiledWork(
 ): CallWork {
 	const own = profiles.filter((profile) => profile.model === model);
 	const profile = own.find((each) => each.tensorParallel === tensorParallel) ?? own[0];
-	if (profile === undefined) return { perTokenUs: 1, perContextTokenUs: 0, perPromptTokenUs: 0 };
+	if (profile === undefined)
+		return { perTokenUs: 1, perContextTokenUs: 0, perPromptTokenUs: 0, aloneTokenUs: 0 };
 	const { step, tensorParallel: gpus } = profile;
 	return {
 		perTokenUs: gpus * (fixedUs(step) / SHARING_CALLS + step.hostPerSequenceUs + step.perDecodeSequenceUs),
 		perContextTokenUs: gpus * step.perContextTokenUs,
 		perPromptTokenUs: gpus * step.perTokenOverKneeUs,
+		aloneTokenUs: fixedUs(step) + step.hostPerSequenceUs + step.perDecodeSequenceUs,
 	};
 }
 

@@ -63,7 +63,7 @@ function savingsOf(
 	const trials = hypotheses.map(({ step: { outcome }, share }) => {
 		const test = bothTests(expectedCounts(outcome, testedSize));
 		return {
-			saved: 1 - outcome.workUs / startUs,
+			saved: 1 - outcome.gpuUs / startUs,
 			share,
 			pValues: DEVIATIONS.map((deviation) => {
 				const deviations = deviation + (isChosen ? OPTIMISM : 0);

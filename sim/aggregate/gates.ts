@@ -55,7 +55,8 @@ const NO_CONTEXT: GateContext = {
 	takesCuts: false,
 	models: [],
 	aggregator: null,
-	work: () => ({ perTokenUs: 1, perContextTokenUs: 0, perPromptTokenUs: 0 }),
+	work: () => ({ perTokenUs: 1, perContextTokenUs: 0, perPromptTokenUs: 0, aloneTokenUs: 0 }),
+	run: { queries: 0, gpus: 0 },
 	seed: 0,
 };
 

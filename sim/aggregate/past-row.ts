@@ -15,6 +15,13 @@ export const NO_CUTS: Cuts = {
 	aggregator: Number.POSITIVE_INFINITY,
 };
 
+/** The run that is to be saved time. */
+export interface RunSize {
+	/** Those there at the start; 0 where queries only arrive, so that the longest has nobody to wait for. */
+	readonly queries: number;
+	readonly gpus: number;
+}
+
 export interface PastTerms {
 	/** Null: never cut. */
 	classOf(model: ModelId): ModelClass | null;
@@ -29,6 +36,7 @@ export interface PastTerms {
 	/** Vote or aggregator, as the order of the answers has it. */
 	either(votes: VoteCase): boolean;
 	readonly cases: VoteCases;
+	readonly run: RunSize;
 }
 
 /** What is known of a query when some of its experts' calls were cut, whenever that was. 1: right, 0: wrong. */
@@ -59,6 +67,8 @@ export interface State {
 	/** GPU time of all experts' calls, and of all but what the last would have spent alone. */
 	readonly workUs: number;
 	readonly earlyWorkUs: number;
+	/** Wall time of its longest call, alone. */
+	readonly longestUs: number;
 }
 
 /** A past query, ready to be asked what cuts would have done to it. */
@@ -111,12 +121,14 @@ export class PastRow {
 		let most = -1;
 		let before = 0;
 		let workUs = 0;
+		let longestUs = 0;
 		for (let slot = 0; slot < outputTokens.length; slot++) {
 			const own = outputTokens[slot] as number;
 			const limit = this.limitOf(slot, cuts);
 			if (own >= limit) cutSlots += String.fromCharCode(slot);
 			const tokens = Math.min(own, limit);
 			workUs += this.workOf(slot, tokens);
+			longestUs = Math.max(longestUs, tokens * (this.works[slot] as SlotWork).aloneTokenUs);
 			if (tokens >= most) {
 				before = Math.max(before, most, 0);
 				most = tokens;
@@ -128,6 +140,7 @@ export class PastRow {
 			told,
 			early: this.early(told, last),
 			workUs,
+			longestUs,
 			earlyWorkUs: workUs - this.workOf(last, most) + this.workOf(last, before),
 		};
 	}
@@ -197,10 +210,12 @@ interface SlotWork {
 	readonly promptUs: number;
 	readonly perTokenUs: number;
 	readonly perTokenSquaredUs: number;
+	readonly aloneTokenUs: number;
 }
 
 const slotWork = (work: CallWork, promptTokens: number): SlotWork => ({
 	promptUs: work.perPromptTokenUs * promptTokens,
 	perTokenUs: work.perTokenUs + work.perContextTokenUs * promptTokens,
 	perTokenSquaredUs: work.perContextTokenUs / 2,
+	aloneTokenUs: work.aloneTokenUs,
 });

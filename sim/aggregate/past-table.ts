@@ -1,14 +1,18 @@
 import type { PastQuery } from '../domain/calibration.ts';
 import { type CallWork, callWorkUs } from './call-work.ts';
 import type { LossCounts } from './loss-test.ts';
-import { type Cuts, NO_CUTS, PastRow, type PastTerms, type State } from './past-row.ts';
+import { type Cuts, NO_CUTS, PastRow, type PastTerms, type RunSize, type State } from './past-row.ts';
 
 export interface Outcome {
 	readonly counts: LossCounts;
 	/** Mean loss where every vote that stands costs what its score says in place of what it cost: less at the mercy of few queries. */
 	readonly expectedLoss: number;
-	/** GPU time of all calls. */
-	readonly workUs: number;
+	/**
+	 * GPU time that runs of these queries take at most, were all GPUs busy until only the longest chain of calls is left, as of any list schedule: that of all
+	 * calls, and of all GPUs while it runs alone.
+	 * @source Graham, "Bounds on multiprocessing timing anomalies", SIAM Journal on Applied Mathematics 1969
+	 */
+	readonly gpuUs: number;
 	/** Queries whose vote stands and that are not audited. */
 	readonly skipped: number;
 	/** Queries whose vote stands or would stand, were they not audited, and those of them that the aggregator answers otherwise. */
@@ -21,6 +25,7 @@ export class PastTable {
 	readonly size: number;
 	private readonly rows: readonly PastRow[];
 	private readonly uncut: readonly State[];
+	private readonly run: RunSize;
 	private readonly replyWork: CallWork;
 	private readonly sums = new Map<string, Sums>();
 	private readonly levels = new Map<string, Level>();
@@ -28,6 +33,7 @@ export class PastTable {
 	/** @param isAudited by place: queries whose votes never stand */
 	constructor(past: readonly PastQuery[], terms: PastTerms, isAudited: (index: number) => boolean) {
 		this.size = past.length;
+		this.run = terms.run;
 		this.replyWork = terms.work(terms.aggregator, 'aggregator');
 		this.rows = past.map((query, index) => new PastRow(query, terms, isAudited(index)));
 		this.uncut = this.rows.map((row) => row.state(NO_CUTS));
@@ -42,9 +48,42 @@ export class PastTable {
 			this.add(sums, i, this.uncut[i] as State, threshold, cuts.aggregator, -1);
 			this.add(sums, i, states[j] as State, threshold, cuts.aggregator, 1);
 		}
-		const { lost, gained, expectedLost, ...others } = sums;
+		const { lost, gained, expectedLost, workUs } = sums;
 		const counts = { lost, even: this.size - lost - gained, gained };
-		return { counts, expectedLoss: expectedLost / Math.max(1, this.size), ...others };
+		const { skipped, stood, disagreed } = sums;
+		return {
+			counts,
+			expectedLoss: expectedLost / Math.max(1, this.size),
+			gpuUs: workUs + this.waitingUs(cuts, threshold, touched, states),
+			skipped,
+			stood,
+			disagreed,
+		};
+	}
+
+	/** GPU time while the longest of the run's chains are alone, for as many runs as these queries would make. */
+	private waitingUs(
+		cuts: Cuts,
+		threshold: number,
+		touched: readonly number[],
+		states: readonly State[],
+	): number {
+		const { queries, gpus } = this.run;
+		if (queries === 0) return 0;
+		const chainsUs = new Float64Array(this.size);
+		for (let i = 0, next = 0; i < this.size; i++) {
+			const isTouched = touched[next] === i;
+			const { told, longestUs } = (isTouched ? states[next] : this.uncut[i]) as State;
+			if (isTouched) next++;
+			const { isAudited, replyTokens } = this.rows[i] as PastRow;
+			const isSkipped = told.score <= threshold && !isAudited;
+			const answerTokens = isSkipped ? 0 : Math.min(replyTokens, cuts.aggregator);
+			chainsUs[i] = longestUs + answerTokens * this.replyWork.aloneTokenUs;
+		}
+		const runs = this.size / queries;
+		const longest = chainsUs.sort().subarray(-Math.max(FEWEST_CHAINS, Math.round(runs)));
+		const meanUs = longest.reduce((sum, us) => sum + us, 0) / Math.max(1, longest.length);
+		return runs * gpus * meanUs;
 	}
 
 	private uncutSums(threshold: number, replyCutTokens: number): Sums {
@@ -118,6 +157,9 @@ export class PastTable {
 }
 
 const KEPT_LEVELS = 12;
+
+/** One chain may be long by chance. */
+const FEWEST_CHAINS = 2;
 
 interface Sums {
 	lost: number;

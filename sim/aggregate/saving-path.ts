@@ -58,7 +58,7 @@ class SavingPath {
 		this.budget = budget;
 		this.testedSize = testedSize;
 		this.step = this.at({ cuts: NO_CUTS, threshold });
-		this.leastSavingUs = LEAST_SAVING * this.step.outcome.workUs;
+		this.leastSavingUs = LEAST_SAVING * this.step.outcome.gpuUs;
 		const cutLadder = (who: keyof Cuts): Ladder => ({
 			rungs: cuts[who],
 			next: 0,
@@ -95,7 +95,7 @@ class SavingPath {
 		const found = this.ladders.flatMap((ladder) => {
 			const step = this.climb(ladder);
 			if (step === null) return [];
-			const savedUs = this.step.outcome.workUs - step.outcome.workUs;
+			const savedUs = this.step.outcome.gpuUs - step.outcome.gpuUs;
 			const fits = this.risk(step.outcome) <= this.budget.loss;
 			return [{ ladder, step, savedUs, price: this.priceOf(step.outcome) - price, fits }];
 		});
@@ -116,7 +116,7 @@ class SavingPath {
 		for (; ladder.next < ladder.rungs.length; ladder.next++) {
 			const rung = present(ladder.rungs[ladder.next], 'rung');
 			const step = this.at(ladder.move(this.step.configuration, rung));
-			if (this.step.outcome.workUs - step.outcome.workUs >= this.leastSavingUs) return step;
+			if (this.step.outcome.gpuUs - step.outcome.gpuUs >= this.leastSavingUs) return step;
 		}
 		return null;
 	}

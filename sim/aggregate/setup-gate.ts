@@ -9,10 +9,21 @@ import { createGate } from './gates.ts';
  * @throws UsageError E_UNKNOWN_GATE
  */
 export function createSetupGate(
-	setup: Pick<Setup, 'gate' | 'gateOptions' | 'calibration' | 'models' | 'aggregator' | 'profiles' | 'seed'>,
+	setup: Pick<
+		Setup,
+		| 'gate'
+		| 'gateOptions'
+		| 'calibration'
+		| 'models'
+		| 'aggregator'
+		| 'profiles'
+		| 'seed'
+		| 'queries'
+		| 'cluster'
+	>,
 	takesCuts: boolean,
 ): Gate {
-	const { gate, gateOptions, calibration, models, aggregator, seed } = setup;
+	const { gate, gateOptions, calibration, models, aggregator, queries, cluster, seed } = setup;
 	return createGate(gate, {
 		calibration,
 		options: gateOptions,
@@ -20,6 +31,10 @@ export function createSetupGate(
 		models,
 		aggregator: aggregator?.model ?? null,
 		work: workOf(setup),
+		run: {
+			queries: queries.filter(({ arrivalUs }) => arrivalUs === 0).length,
+			gpus: cluster.gpus.length,
+		},
 		seed,
 	});
 }

@@ -53,13 +53,13 @@ export function spendBudget(searches: readonly Search[], budget: Budget): Spendi
 	const paths = searches.map(({ learned, tested, rungs }) => layPath(learned, tested.size, rungs, budget));
 	const start = present(paths[0]?.[0], 'first configuration');
 	const { rungs, tested } = present(searches[0], 'first search');
-	const startUs = start.outcome.workUs;
+	const startUs = start.outcome.gpuUs;
 	const trialOf = (search: number, { configuration, outcome }: Step): Trial => {
 		const own = present(searches[search], 'search').tested;
 		const trial = own.outcome(configuration.cuts, configuration.threshold);
 		const test = bothTests(expectedCounts(outcome, own.size));
 		const pValue = test(trial.counts, budget.loss, budget.alpha);
-		return { search, configuration, outcome: trial, learnedUs: outcome.workUs, pValue };
+		return { search, configuration, outcome: trial, learnedUs: outcome.gpuUs, pValue };
 	};
 	const began = trialOf(0, start);
 	const holds = rungs.startIsFree || began.pValue <= budget.alpha;
@@ -115,14 +115,14 @@ function worthTesting(
 	};
 	const sorted = steps
 		.map((step) => ({ step, pValue: expected(step) }))
-		.sort((a, b) => a.pValue - b.pValue || b.step.outcome.workUs - a.step.outcome.workUs);
+		.sort((a, b) => a.pValue - b.pValue || b.step.outcome.gpuUs - a.step.outcome.gpuUs);
 	const chosen: typeof sorted = [];
 	let leastUs = startUs;
 	for (const each of sorted) {
-		const { workUs } = each.step.outcome;
-		if (workUs >= leastUs - WORTH_TESTING * startUs) continue;
+		const { gpuUs } = each.step.outcome;
+		if (gpuUs >= leastUs - WORTH_TESTING * startUs) continue;
 		chosen.push(each);
-		leastUs = workUs;
+		leastUs = gpuUs;
 	}
 	// Where nothing is expected to be so sure, the first has it all.
 	const restarts = RESTARTS.map((most) =>

@@ -279,9 +279,9 @@ const isSameGroup = (some: readonly GpuId[], others: readonly GpuId[]): boolean 
 /** Engines of a model that die on the same GPUs in a row, without having served a call, before it is tried there no more. */
 const MOST_DEATHS = 2;
 
-/** The smallest group of GPUs of one host, or else of any, that a model was profiled on together and fits; undefined without one. */
+/** The smallest group of GPUs of one type, of one host or else of any, that a model was profiled on together and fits; undefined without one. */
 export function groupOf(view: View, model: ModelId): readonly GpuId[] | undefined {
-	const pools = [...gpusByHost(view), view.cluster.gpus];
+	const pools = [...gpusByHost(view), ...gpusBy(view, ({ type }) => type)];
 	for (const pool of pools)
 		for (let size = 2; size <= pool.length; size *= 2) {
 			const group = pool.slice(0, size);
@@ -293,13 +293,16 @@ export function groupOf(view: View, model: ModelId): readonly GpuId[] | undefine
 }
 
 /** GPUs of one type of each host. */
-export function gpusByHost({ cluster }: View): readonly (readonly Gpu[])[] {
-	const byHost = new Map<string, Gpu[]>();
+export const gpusByHost = (view: View): readonly (readonly Gpu[])[] =>
+	gpusBy(view, ({ host, type }) => `${host}/${type}`);
+
+function gpusBy({ cluster }: View, keyOf: (gpu: Gpu) => string): readonly (readonly Gpu[])[] {
+	const pools = new Map<string, Gpu[]>();
 	for (const gpu of cluster.gpus) {
-		const key = `${gpu.host}/${gpu.type}`;
-		byHost.set(key, [...(byHost.get(key) ?? []), gpu]);
+		const key = keyOf(gpu);
+		pools.set(key, [...(pools.get(key) ?? []), gpu]);
 	}
-	return [...byHost.values()];
+	return [...pools.values()];
 }
 
 /** What follows from the expectations alone, worked out once for each plan. */

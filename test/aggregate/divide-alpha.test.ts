@@ -15,7 +15,7 @@ const single = (saved: number, lost: number, gained: number, isChosen = false): 
 				outcome: {
 					counts: { lost, even: LEARNED - lost - gained, gained },
 					expectedLoss: (lost - gained) / LEARNED,
-					workUs: 1000 * (1 - saved),
+					gpuUs: 1000 * (1 - saved),
 					skipped: 0,
 					stood: 0,
 					disagreed: 0,

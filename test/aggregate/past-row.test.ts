@@ -18,11 +18,12 @@ describe('a past query', () => {
 			},
 			{
 				classOf: (model) => (model === 'strange' ? null : 'reasoning'),
-				work: () => ({ perTokenUs: 1, perContextTokenUs: 0, perPromptTokenUs: 0 }),
+				work: () => ({ perTokenUs: 1, perContextTokenUs: 0, perPromptTokenUs: 0, aloneTokenUs: 0 }),
 				aggregator: modelId('thinker'),
 				answerWhenCut: () => null,
 				score: () => 0,
 				isLoss: true,
+				run: { queries: 0, gpus: 0 },
 				either: () => false,
 				cases: new VoteCases(),
 			},

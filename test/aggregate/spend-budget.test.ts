@@ -19,7 +19,7 @@ const table = (lostBy: readonly number[]): Table => ({
 		return {
 			counts: { lost, even: SIZE - lost, gained: 0 },
 			expectedLoss: lost / SIZE,
-			workUs: 1000 - 100 * threshold,
+			gpuUs: 1000 - 100 * threshold,
 			skipped: threshold,
 			stood: threshold,
 			disagreed: 0,
@@ -143,7 +143,7 @@ describe('what is taken loses the budget no more often than alpha', () => {
 			outcome: (_, threshold) => ({
 				counts: { lost: 0, even: 600 - 60 * threshold, gained: 60 * threshold },
 				expectedLoss: -0.1 * threshold,
-				workUs: 1000 - 500 * threshold,
+				gpuUs: 1000 - 500 * threshold,
 				skipped: 300 * threshold,
 				stood: 300 * threshold,
 				disagreed: 60 * threshold,

@@ -84,7 +84,9 @@ export function contextOn(
 			perTokenUs: role === 'aggregator' ? 800 : 200,
 			perContextTokenUs: 0.05,
 			perPromptTokenUs: 50,
+			aloneTokenUs: 0,
 		}),
+		run: { queries: 0, gpus: 0 },
 		seed: 0,
 	};
 }
