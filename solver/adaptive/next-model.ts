@@ -72,12 +72,23 @@ function candidateOf(
 	const isUrgent = replicas === 0 && outlook.horizonSeconds < tuning.urgency * outlook.chainSeconds(model);
 	if (!isWorthLeaving(situation, place, work, replicas, after, switchSeconds, isUrgent)) return undefined;
 
+	if (isBusy(place) && replicas === 0 && sleepsElsewhereOnly(outlook, gpu, model)) return undefined;
+
 	const isLight = switches.order && replicas === 0 && isLightWork(outlook, gpu, model, work);
 	const seconds = replicas === 0 ? work.seconds + switchSeconds : secondsOn(work, replicas);
 	if (outlook.starving?.model === model) return { model, rank: STARVING, seconds };
 	if (isUrgent) return { model, rank: FIRST, seconds };
 	if (replicas === 0 && work.pendingSeconds < tuning.smallSeconds) return { model, rank: LAST, seconds };
 	return { model, rank: isLight && !tooManyLight ? FIRST : NEXT, seconds };
+}
+
+const isBusy = ({ mode }: Place): boolean => mode === 'busy' || mode === 'parkable';
+
+/** Where it sleeps it wakes in a second or so: nobody has to go elsewhere for it, unless it has waited too long. */
+function sleepsElsewhereOnly({ replicas, starving }: Outlook, gpu: Gpu, model: ModelId): boolean {
+	if (starving?.model === model) return false;
+	const asleep = replicas.filter((replica) => replica.model === model && isAsleep(replica));
+	return asleep.length > 0 && !asleep.some(({ gpus }) => gpus.includes(gpu.id));
 }
 
 const [STARVING, FIRST, NEXT, LAST] = [0, 1, 2, 3];
