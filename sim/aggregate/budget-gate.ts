@@ -145,9 +145,10 @@ class BudgetGate implements Gate {
 		const { name } = this;
 		const { source } = calibration;
 		const skippedShare = outcome.skipped / Math.max(1, tested);
-		const spends = moved || (holds && this.own !== null && skippedShare > 0);
-		// What aggregates everything and cuts nothing loses nothing.
-		const isFree = skippedShare === 0 && !moved;
+		const skipsItself = this.own?.skips === true;
+		const spends = moved || (holds && skipsItself);
+		// What aggregates everything and cuts nothing loses nothing; that no past vote would have stood says nothing.
+		const isFree = !moved && !skipsItself;
 		const hasAggregator = aggregator !== null;
 		const unspent = { name, source, options, hasAggregator, learned, tested, holds, neededForFirst };
 		const { note, queriesNeeded } = spends ? SPENDS : whyNothing(unspent);

@@ -11,9 +11,10 @@ export function expectedCounts({ counts, expectedLoss }: Outcome, size: number, 
 	const share = (lost + gained) / seen;
 	// Where none differed, one might have.
 	const error = Math.sqrt(Math.max(share, 1 / seen) * (1 / seen + 1 / Math.max(1, size)));
-	const differ = share * size;
-	const net = (expectedLoss + deviations * error) * size;
-	const expectedLost = Math.min(size, Math.max(0, Math.round((differ + net) / 2)));
-	const expectedGained = Math.min(size - expectedLost, Math.max(0, Math.round((differ - net) / 2)));
+	const net = Math.max(-1, Math.min(1, expectedLoss + deviations * error)) * size;
+	// As many differ at least as are lost or gained in the end.
+	const differ = Math.max(share * size, Math.abs(net));
+	const expectedLost = Math.round((differ + net) / 2);
+	const expectedGained = Math.min(size - expectedLost, Math.round((differ - net) / 2));
 	return { lost: expectedLost, even: size - expectedLost - expectedGained, gained: expectedGained };
 }

@@ -17,7 +17,7 @@ export const NO_CUTS: Cuts = {
 
 /** The run that is to be saved time. */
 export interface RunSize {
-	/** Those there at the start; 0 where queries only arrive, so that the longest has nobody to wait for. */
+	/** Of a batch; 0 where they arrive over time, so that nobody waits for the longest at the end. */
 	readonly queries: number;
 	readonly gpus: number;
 }

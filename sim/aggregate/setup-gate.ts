@@ -19,11 +19,12 @@ export function createSetupGate(
 		| 'profiles'
 		| 'seed'
 		| 'queries'
+		| 'demand'
 		| 'cluster'
 	>,
 	takesCuts: boolean,
 ): Gate {
-	const { gate, gateOptions, calibration, models, aggregator, queries, cluster, seed } = setup;
+	const { gate, gateOptions, calibration, models, aggregator, queries, demand, cluster, seed } = setup;
 	return createGate(gate, {
 		calibration,
 		options: gateOptions,
@@ -32,7 +33,7 @@ export function createSetupGate(
 		aggregator: aggregator?.model ?? null,
 		work: workOf(setup),
 		run: {
-			queries: queries.filter(({ arrivalUs }) => arrivalUs === 0).length,
+			queries: demand === null ? queries.length : 0,
 			gpus: cluster.gpus.length,
 		},
 		seed,

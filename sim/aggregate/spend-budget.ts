@@ -81,6 +81,8 @@ export function spendBudget(searches: readonly Search[], budget: Budget): Spendi
 	const moved = taken !== began;
 	const firsts = moved ? [] : sequences.flatMap(({ hypotheses }) => hypotheses.slice(0, 1));
 	const needed = firsts.flatMap(({ step }) => neededQueries(step.outcome, budget) ?? []);
+	// One that should have passed, and did not, says nothing of the others.
+	const more = needed.filter((queries) => queries > tested.size);
 	const { search, configuration, outcome } = taken;
 	return {
 		...configuration,
@@ -88,7 +90,7 @@ export function spendBudget(searches: readonly Search[], budget: Budget): Spendi
 		outcome,
 		holds,
 		moved,
-		neededForFirst: needed.length === 0 ? null : Math.min(...needed),
+		neededForFirst: needed.length === 0 ? null : Math.min(...(more.length > 0 ? more : needed)),
 	};
 }
 

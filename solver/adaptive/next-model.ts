@@ -84,7 +84,7 @@ function candidateOf(
 
 const isBusy = ({ mode }: Place): boolean => mode === 'busy' || mode === 'parkable';
 
-/** Where it sleeps it wakes in a second or so: nobody has to go elsewhere for it, unless it has waited too long. */
+/** Where it sleeps it wakes sooner than it loads: nobody has to go elsewhere for it, unless others arrive and it has waited too long. */
 function sleepsElsewhereOnly({ replicas, starving }: Outlook, gpu: Gpu, model: ModelId): boolean {
 	if (starving?.model === model) return false;
 	const asleep = replicas.filter((replica) => replica.model === model && isAsleep(replica));

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createGate } from '../../sim/aggregate/gates.ts';
+import { createSetupGate } from '../../sim/aggregate/index.ts';
 import { splitPast } from '../../sim/aggregate/split-past.ts';
 import { queryId } from '../../sim/domain/ids.ts';
 import type { Answer, Gate, Query } from '../../sim/domain/work.ts';
+import { loadExperiment } from '../../traces/index.ts';
 import { sumPast } from '../support/past-run.ts';
 import { AGGREGATOR, contextOn, drawPast, experts, type PastWorld } from '../support/past-world.ts';
 
@@ -126,6 +128,23 @@ describe('a gate with a budget', () => {
 			lossBoundPoints: 0,
 			note: 'no aggregator to skip or to compare with',
 		});
+	});
+
+	it.each(['unanimous', 'majority', 'pair'])(
+		'promises nothing for %s without a past: its votes stand all the same',
+		(name) => {
+			expect(createGate(name, contextOn([], {}, true)).evidence?.().lossBoundPoints).toBeNull();
+			expect(createGate('never', contextOn([], {}, true)).evidence?.().lossBoundPoints).toBe(0);
+		},
+	);
+
+	it('weighs the longest calls of a batch, not those of queries that arrive over time', () => {
+		const batch = loadExperiment('gpqa', { seed: 20, sets: ['gate.name=calibrated'] });
+		const cuts = (setup: Parameters<typeof createSetupGate>[0]) =>
+			createSetupGate(setup, true).evidence?.().cutTokens;
+		const stream = { ...batch, demand: { queriesPerSecond: 1, callsPerQuery: [] } };
+		expect(cuts(stream)).toEqual(cuts({ ...batch, queries: [] }));
+		expect(cuts(stream)).not.toEqual(cuts(batch));
 	});
 
 	it('cuts only what scheduler, options and records allow', () => {
