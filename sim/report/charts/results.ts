@@ -79,6 +79,7 @@ const SECONDS_AXIS = { format: ',~f', tickCount: 8 };
 function makespanSpec(title: string, bars: readonly MakespanBar[]): TopLevelSpec {
 	const y = yOf(bars);
 	const gates = [...new Set(bars.map(({ gate }) => gate))];
+	const longestSeconds = Math.max(0, ...bars.map(({ highSeconds }) => highSeconds));
 	const several = bars.some(({ lowSeconds, highSeconds }) => lowSeconds < highSeconds);
 	return {
 		...frame(
@@ -97,6 +98,8 @@ function makespanSpec(title: string, bars: readonly MakespanBar[]): TopLevelSpec
 						field: 'makespanSeconds',
 						type: 'quantitative',
 						axis: { ...SECONDS_AXIS, title: 'makespan (s)' },
+						// Room for the label behind the longest bar.
+						scale: { domainMax: (longestSeconds * CHART_WIDTH_PIXELS) / (CHART_WIDTH_PIXELS - LABEL_PIXELS) },
 					},
 					color: {
 						field: 'gate',
@@ -133,6 +136,8 @@ function makespanSpec(title: string, bars: readonly MakespanBar[]): TopLevelSpec
 		],
 	};
 }
+
+const LABEL_PIXELS = 130;
 
 const MAKESPAN_LABEL =
 	"format(datum.makespanSeconds, ',.1f') + (isValid(datum.timesBound) ? ' (' + format(datum.timesBound, '.2f') + ' x bound)' : '')";
