@@ -230,6 +230,22 @@ describe('mosaic live', () => {
 		expect(leftOf(stopped)).toEqual([]);
 	});
 
+	it.each(['lookahead', 'adaptive'])(
+		'%s, which plans by rehearsal or decides as it goes, runs unchanged',
+		{
+			timeout: LIMIT_MS,
+		},
+		async (scheduler) => {
+			const words = [EXPERIMENT, '--speed', '4', '--scheduler', scheduler, '--out', scheduler, '--json'];
+			const { code, stdout, stderr } = await live(words, { cwd });
+			expect(code, stderr).toBe(0);
+			const summary = JSON.parse(stdout);
+			expect([summary.scheduler, summary.status]).toEqual([scheduler, 'complete']);
+			expect(summary.queries).toMatchObject({ total: 8, aggregated: 8 });
+			expect(leftOf(path.join(cwd, scheduler))).toEqual([]);
+		},
+	);
+
 	it('a call that fails: exit 3, with its reason', { timeout: LIMIT_MS }, async () => {
 		const fault = 'live.emulator.faults.toy-chatty=[{kind: status, atRequest: 2, status: 400}]';
 		const { code, stderr } = await live([EXPERIMENT, '--speed', '10', '--out', 'fault', '--set', fault], {
