@@ -6,11 +6,11 @@ import { type MeasuredLength, measureLengths } from './measure-lengths.ts';
 import { measureSleep, type SleepMeasurement } from './measure-sleep.ts';
 import { type GridResult, measureSteps } from './measure-steps.ts';
 import { measureWords, type WordMeasurement } from './measure-words.ts';
-import { type MeasuredServerParts, startMeasured } from './measured-server.ts';
+import { type MeasuredServer, type MeasuredServerParts, startMeasured } from './measured-server.ts';
 import { gpuBytesPerGpu, hostBytes } from './server-memory.ts';
 
 export interface EngineOrders extends MeasuredServerParts {
-	/** Times it is started and stopped; at least 1. */
+	/** Times that it is started and stopped at least, and that its loads are to be about equal in a row; at least 1. */
 	readonly starts: number;
 	/** Times it is put to sleep and woken, for each level. */
 	readonly sleeps: number;
@@ -26,7 +26,10 @@ export interface EngineMeasurement {
 	readonly version: string;
 	/** As ordered, but for what the server itself says. */
 	readonly engine: EngineConfig;
+	/** The last ones, as many as were ordered. */
 	readonly loadUs: readonly TimeUs[];
+	/** Those before: the machine had not read the files yet, or was at something else. */
+	readonly earlyLoadUs: readonly TimeUs[];
 	readonly stopUs: readonly TimeUs[];
 	/** Null for a level at which it cannot sleep. */
 	readonly sleep: Readonly<Record<SleepLevel, SleepMeasurement | null>>;
@@ -39,24 +42,30 @@ export interface EngineMeasurement {
 	readonly gpuBytesPerGpu: number | null;
 }
 
-/** Starts an engine several times, and measures the last start of it through and through. */
+/**
+ * Starts an engine until its loads have settled, and measures the last start of it through and through. On a machine that has not read the weights and the
+ * libraries yet a load can take three times as long as the ones that follow, and those are what a run meets.
+ */
 export async function measureEngine(orders: EngineOrders): Promise<EngineMeasurement> {
 	const { backend, start, clock, starts, signal, progress } = orders;
 	const { takesScripts } = backend;
 	// One for each call that is open.
 	setMaxListeners(0, signal);
-	const loadUs: TimeUs[] = [];
+	const loads: TimeUs[] = [];
 	const stopUs: TimeUs[] = [];
-	for (let attempt = 1; attempt < starts; attempt++) {
-		progress(`start ${attempt} of ${starts}`);
-		const server = await startMeasured(orders);
-		loadUs.push(server.loadUs);
+	const startNext = (): Promise<MeasuredServer> => {
+		progress(`start ${loads.length + 1} of ${Math.max(starts, loads.length + 1)}`);
+		return startMeasured(orders);
+	};
+	let server = await startNext();
+	loads.push(server.loadUs);
+	while (!hasSettled(loads, starts)) {
 		stopUs.push(await server.stop());
 		signal.throwIfAborted();
+		server = await startNext();
+		loads.push(server.loadUs);
 	}
-	progress(`start ${starts} of ${starts}`);
-	const server = await startMeasured(orders);
-	loadUs.push(server.loadUs);
+	const [earlyLoadUs, loadUs] = [loads.slice(0, -starts), loads.slice(-starts)];
 	try {
 		const { client } = server;
 		const version = await client.version();
@@ -88,12 +97,22 @@ export async function measureEngine(orders: EngineOrders): Promise<EngineMeasure
 		};
 		const sleep = { 1: await asleep(1), 2: await asleep(2) };
 		stopUs.push(await server.stop());
-		return { version, engine, loadUs, stopUs, sleep, grid, words, lengths, ...memory };
+		return { version, engine, loadUs, earlyLoadUs, stopUs, sleep, grid, words, lengths, ...memory };
 	} catch (error) {
 		await server.stop();
 		throw error;
 	}
 }
+
+/** Whether the last ones are about equal; or one has waited long enough for that. */
+export function hasSettled(loads: readonly TimeUs[], starts: number): boolean {
+	if (loads.length < starts) return false;
+	const last = loads.slice(-starts);
+	return Math.max(...last) <= SETTLED * Math.min(...last) || loads.length >= starts + MOST_EARLY_STARTS;
+}
+
+const SETTLED = 1.25;
+const MOST_EARLY_STARTS = 4;
 
 /** Settings as the server has them: the number of blocks is what it found room for. */
 async function engineOf(

@@ -97,11 +97,18 @@ export function profileDocument(parts: ProfileParts): MeasuredProfile {
 			note: [
 				`step times from the ${basis === 'log' ? "server's log" : "client's clock"}`,
 				`a call takes ${Math.round(fit.frontEndDelayUs)} us more on its way to the engine and back`,
+				...earlyLoads(measurement.earlyLoadUs),
 				...(unread.length === 0 ? [] : [`left out: ${unread.join('; ')}`]),
 			].join('; '),
 		},
 	};
 }
+
+/** A run's first load may take so long, on a machine that has not read the files for some time. */
+const earlyLoads = (loadsUs: readonly TimeUs[]): readonly string[] =>
+	loadsUs.length === 0
+		? []
+		: [`before loads had settled they took up to ${secondsFromUs(Math.max(...loadsUs)).toFixed(2)} s`];
 
 /** What a live run orders by: on a GPU the share that the server was given, else what its processes really take. */
 function memoryOf(
