@@ -21,8 +21,8 @@ export interface LiveWorldOptions {
 /** Between two looks at calls that are to bring tokens. */
 const LOOK_MS = 5;
 
-/** In which every server generates dozens. */
-const SOME_TOKENS_MS = 50;
+/** In which every server generates several, whatever else its machine does: an emulator dozens, vLLM on two cores that load another engine ten. */
+const SOME_TOKENS_MS = { emulator: 50, endpoint: 50, vllm: 300 } as const;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -67,7 +67,7 @@ export async function openLive({ backend: name, setup, speed }: LiveWorldOptions
 				executor.snapshot().reduce((sum, { runningCalls }) => sum + runningCalls, 0);
 			while (running() < calls) await pause(LOOK_MS);
 			// The first tokens of a model that babbles may be no whole character: then none could be taken along.
-			await pause(SOME_TOKENS_MS);
+			await pause(SOME_TOKENS_MS[name]);
 		},
 		/** Its front end alone: what that leaves behind is for the executor to find. */
 		kill: (replica) => void process.kill(present(pids.get(replica), 'process of a replica'), 'SIGKILL'),
