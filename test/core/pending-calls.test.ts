@@ -1,22 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PendingCalls } from '../../sim/core/pending-calls.ts';
-import { expertCallId, modelId, queryId } from '../../sim/domain/ids.ts';
 import type { Call } from '../../sim/domain/work.ts';
+import { expertCall, MODEL } from '../support/expert-call.ts';
 
-const MODEL = modelId('m');
 const SLOTS = 3;
-
-const callOf = (query: number, slotIndex: number): Call => ({
-	id: expertCallId(queryId(`q${query}`), slotIndex),
-	query: queryId(`q${query}`),
-	task: 't',
-	role: 'expert',
-	slotIndex,
-	model: MODEL,
-	promptTokens: 1,
-	maxOutputTokens: 1,
-});
 
 describe('pending calls', () => {
 	it('are listed in workload order, whatever comes and goes, by the answers of their query too', () => {
@@ -29,7 +17,7 @@ describe('pending calls', () => {
 			fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
 				const pending = new PendingCalls();
 				const calls = Array.from({ length: 12 }, (_, query) =>
-					Array.from({ length: SLOTS }, (__, slot) => callOf(query, slot)),
+					Array.from({ length: SLOTS }, (__, slot) => expertCall(query, slot)),
 				);
 				const answers = calls.map(() => 0);
 				// All have come once, so that their order is that of their queries.
@@ -64,7 +52,7 @@ describe('pending calls', () => {
 
 	it('are the same list until something changes, and a new one then', () => {
 		const pending = new PendingCalls();
-		const [first, second] = [callOf(0, 0), callOf(0, 1)];
+		const [first, second] = [expertCall(0, 0), expertCall(0, 1)];
 		pending.add(first, 0);
 		const one = pending.list(MODEL, 'expert');
 		expect(pending.list(MODEL, 'expert')).toBe(one);

@@ -1,24 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { PendingCalls } from '../../../sim/core/pending-calls.ts';
 import { randomStream } from '../../../sim/core/random.ts';
-import { expertCallId, modelId, queryId } from '../../../sim/domain/ids.ts';
 import type { Call } from '../../../sim/domain/work.ts';
 import { partsOf, partsOfAll } from '../../../solver/adaptive/held-calls.ts';
 import type { Outlook } from '../../../solver/adaptive/outlook.ts';
+import { expertCall, MODEL } from '../../support/expert-call.ts';
 
-const MODEL = modelId('m');
 const [QUERIES, SLOTS] = [150, 4];
-
-const callOf = (query: number, slotIndex: number): Call => ({
-	id: expertCallId(queryId(`q${query}`), slotIndex),
-	query: queryId(`q${query}`),
-	task: 't',
-	role: 'expert',
-	slotIndex,
-	model: MODEL,
-	promptTokens: 1,
-	maxOutputTokens: 1,
-});
 
 /** Without profiles all calls cost the same, so that their order is that of the slots. */
 const outlookOver = (pending: PendingCalls, foreseen: readonly number[]): Outlook =>
@@ -37,7 +25,7 @@ describe('held calls', () => {
 		const random = randomStream(3, 'held');
 		const pending = new PendingCalls();
 		const calls = Array.from({ length: QUERIES }, (_, query) =>
-			Array.from({ length: SLOTS }, (__, slot) => callOf(query, slot)),
+			Array.from({ length: SLOTS }, (__, slot) => expertCall(query, slot)),
 		);
 		const answers = calls.map(() => 0);
 		for (const call of calls.flat()) pending.add(call, 0);
@@ -81,7 +69,7 @@ describe('held calls', () => {
 
 	it('are none where votes become certain only at the end', () => {
 		const pending = new PendingCalls();
-		pending.add(callOf(0, 3), 0);
+		pending.add(expertCall(0, 3), 0);
 		const all = pending.list(MODEL, 'expert');
 		const outlook = outlookOver(pending, [0, 0, 0, 0]);
 		expect(partsOf(outlook, MODEL, all, 0)).toMatchObject({ released: all, held: [] });
