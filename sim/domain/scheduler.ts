@@ -127,6 +127,8 @@ export interface Forecaster {
 	outputTokens(model: ModelId, role: CallRole): { readonly mean: number; readonly max: number };
 	/** Distribution behind them, per task. */
 	distribution(model: ModelId, task: string, role: CallRole): LengthDistribution;
+	/** Mean prompt tokens of such a call; an aggregator's prompt holds the answers that it reads. */
+	promptTokens(model: ModelId, task: string, role: CallRole): number;
 	/**
 	 * Seconds to generate `calls` calls of `model` in one session on `tensorParallel` GPUs of `gpuType`, all submitted at
 	 * once, lengths drawn from the profile on the calibration stream (never the run's own). Load time not included.

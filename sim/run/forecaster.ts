@@ -22,6 +22,7 @@ export function createForecaster(setup: Setup, createEngine: EngineFactory): For
 	const statistics = new Map<string, { readonly mean: number; readonly max: number }>();
 	return {
 		distribution: (model, task, role) => lengthsOf(setup, model, role, task).distribution,
+		promptTokens: (model, task, role) => lengthsOf(setup, model, role, task).meanPromptTokens,
 		outputTokens(model, role) {
 			const key = `${role}/${model}`;
 			let known = statistics.get(key);

@@ -68,7 +68,9 @@ function estimate(problem: Problem, model: ModelId, role: CallRole, { cuts }: Sw
 	);
 	const observed = problem.observed.find((one) => one.model === model && one.role === role);
 	const lengths = stretched(profiled, stretchOf(profiled, observed), limit);
-	return { model, role, promptTokens: meanPromptTokens(problem, role), lengths };
+	const prompts = tasks.map((task) => problem.forecaster.promptTokens(model, task, role));
+	const promptTokens = prompts.reduce((sum, tokens) => sum + tokens, 0) / Math.max(1, prompts.length);
+	return { model, role, promptTokens, lengths };
 }
 
 /** Slots of the largest query; of queries that none has come of yet, as the expected calls say. */
@@ -78,18 +80,6 @@ function slotsOf({ queries, future, expertCalls }: Problem): number {
 	return future === null || future.count === 0 ? 0 : Math.round(calls / future.count);
 }
 
-/** An aggregator reads the question and some answers: about as much again. */
-function meanPromptTokens({ queries }: Problem, role: CallRole): number {
-	const all = queries.flatMap(({ slotPromptTokens }) => slotPromptTokens);
-	const mean = all.length === 0 ? TYPICAL_PROMPT : all.reduce((sum, tokens) => sum + tokens, 0) / all.length;
-	return role === 'expert' ? mean : AGGREGATOR_PROMPT * mean;
-}
-
-const AGGREGATOR_PROMPT = 3;
-
-/** Before the first query has come. */
-const TYPICAL_PROMPT = 300;
-
 /** Microseconds of one engine that `tokens` more tokens of a call with this context take, in a batch as large as memory allows. */
 export const workUs = (
 	profile: ReplicaProfile,
@@ -98,6 +88,14 @@ export const workUs = (
 	left: Residual,
 ): number => workAtRate(rateOf(profile, batch), contextTokens, left);
 
+/** The same for a whole call: its prompt, in steps that decode past the knee anyway, and all that it generates. */
+export const wholeWorkUs = (
+	profile: ReplicaProfile,
+	batch: number,
+	promptTokens: number,
+	length: Residual,
+): number => promptTokens * profile.step.perTokenOverKneeUs + workUs(profile, batch, promptTokens, length);
+
 /** What a token costs in a batch of some size. */
 export interface Rate {
 	readonly perTokenUs: number;
@@ -105,13 +103,22 @@ export interface Rate {
 	readonly perContextTokenUs: number;
 }
 
-export function rateOf({ step }: ReplicaProfile, batch: number): Rate {
-	const fixedUs = (step.hostUs + step.baseUs + step.allReduceUs) / batch;
-	return {
-		perTokenUs: fixedUs + step.hostPerSequenceUs + step.perDecodeSequenceUs,
-		perContextTokenUs: step.perContextTokenUs,
-	};
+export function rateOf(profile: ReplicaProfile, batch: number): Rate {
+	const { step } = profile;
+	const sharedUs =
+		step.hostUs +
+		step.baseUs +
+		step.allReduceUs +
+		step.perTokenOverKneeUs * Math.max(0, batch - step.kneeTokens);
+	const { perTokenUs, perContextTokenUs } = rateBeside(profile);
+	return { perTokenUs: sharedUs / batch + perTokenUs, perContextTokenUs };
 }
+
+/** What a token adds to a step that is made anyway, of fewer tokens than the knee. */
+export const rateBeside = ({ step }: ReplicaProfile): Rate => ({
+	perTokenUs: step.hostPerSequenceUs + step.perDecodeSequenceUs,
+	perContextTokenUs: step.perContextTokenUs,
+});
 
 /** As `workUs`. */
 export const workAtRate = (

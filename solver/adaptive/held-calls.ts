@@ -1,7 +1,7 @@
 import type { ModelId, QueryId } from '../../sim/domain/ids.ts';
 import type { SlotView } from '../../sim/domain/scheduler.ts';
 import type { Call, Query } from '../../sim/domain/work.ts';
-import { workUs } from './estimates.ts';
+import { wholeWorkUs } from './estimates.ts';
 import type { Outlook } from './outlook.ts';
 
 /** Of a list of pending calls, those that may go and those that their query may not need. */
@@ -126,5 +126,5 @@ function costOf(outlook: Outlook, query: Query, { call: id, model }: SlotView, s
 	const tokens = known.tokens({ id, query: query.id, role: 'expert' });
 	const promptTokens = query.slotPromptTokens[slotIndex] ?? 0;
 	const batch = outlook.batch(profile, 'expert');
-	return workUs(profile, batch, promptTokens, { tokens, squared: tokens * tokens });
+	return wholeWorkUs(profile, batch, promptTokens, { tokens, squared: tokens * tokens });
 }

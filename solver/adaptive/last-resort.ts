@@ -1,6 +1,7 @@
 import type { ModelId } from '../../sim/domain/ids.ts';
 import type { Action } from '../../sim/domain/scheduler.ts';
-import { groupOf, isServing, type Outlook, ROLES } from './outlook.ts';
+import { groupOf } from './gpu-groups.ts';
+import { isServing, type Outlook, ROLES } from './outlook.ts';
 import { isAtRest } from './tensor.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { ReplicaProfile } from '../../sim/domain/model.ts';
 import type { OpenCall, ReplicaView } from '../../sim/domain/scheduler.ts';
 import type { CallRole } from '../../sim/domain/work.ts';
-import { type Rate, rateOf, workAtRate } from './estimates.ts';
+import { type Rate, rateBeside, rateOf, workAtRate } from './estimates.ts';
 import { countUpTo, type LengthTable, residualPast, survival, survivalPast } from './lengths.ts';
 import type { Outlook } from './outlook.ts';
 
@@ -116,7 +116,7 @@ class Load implements ReplicaLoad {
 	private sumUp(): Pick<ReplicaLoad, 'calls' | 'workUs' | 'variableUs'> {
 		const { outlook, profile } = this;
 		const rates: Partial<Record<CallRole, Rate>> = {};
-		const alone = rateOf(profile, Number.POSITIVE_INFINITY);
+		const beside = rateBeside(profile);
 		let sumUs = 0;
 		let variableUs = 0;
 		const calls = this.running.map((running): OpenCallLoad => {
@@ -126,7 +126,7 @@ class Load implements ReplicaLoad {
 			const left = residualPast(lengths, passed, tokens);
 			const workUs = workAtRate(rates[role], contextTokens, left);
 			sumUs += workUs;
-			variableUs += workAtRate(alone, contextTokens, left);
+			variableUs += workAtRate(beside, contextTokens, left);
 			return { open, tokens, contextTokens, lengths, passed, workUs };
 		});
 		return { calls, workUs: sumUs, variableUs };

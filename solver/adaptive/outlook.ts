@@ -1,12 +1,13 @@
 import type { CallId, GpuId, ModelId, QueryId, ReplicaId } from '../../sim/domain/ids.ts';
 import { replicaId } from '../../sim/domain/ids.ts';
-import type { Gpu, ReplicaProfile } from '../../sim/domain/model.ts';
+import type { ReplicaProfile } from '../../sim/domain/model.ts';
 import type { ReplicaView, View } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs, type TimeUs } from '../../sim/domain/units.ts';
 import type { Call, CallRole } from '../../sim/domain/work.ts';
 import type { TrueOutputTokens } from '../deps.ts';
-import { type Estimate, type Expectations, fullBatch, kvTokens, workUs } from './estimates.ts';
+import { type Estimate, type Expectations, fullBatch, kvTokens, wholeWorkUs } from './estimates.ts';
 import { Foreknowledge } from './foreknowledge.ts';
+import { groupOf } from './gpu-groups.ts';
 import type { FlaggedParts } from './held-calls.ts';
 import { type LengthTable, quantile, residual, survival } from './lengths.ts';
 import { loadOf, type ReplicaLoad } from './load.ts';
@@ -31,7 +32,7 @@ export class Outlook {
 	private horizon: number | null = null;
 	private readonly queues = new Map<ModelId, Queues>();
 	private readonly anyProfiles = new Map<ModelId, ReplicaProfile>();
-	private waitingUs: number | null = null;
+	private waiting: number | null = null;
 	/** Of `workOf`. */
 	readonly works = new Map<ModelId, Work>();
 
@@ -70,7 +71,7 @@ export class Outlook {
 		if (known === null) return calls.length * this.callUs(profile, role);
 		const batch = this.batch(profile, role);
 		return known.sum(calls, profile, (call) =>
-			workUs(profile, batch, call.promptTokens, residual(this.lengthsOf(call), 0)),
+			wholeWorkUs(profile, batch, call.promptTokens, residual(this.lengthsOf(call), 0)),
 		);
 	}
 
@@ -171,7 +172,7 @@ export class Outlook {
 	/** Seconds that all GPUs together need at least for what is left. */
 	get horizonSeconds(): number {
 		if (this.horizon === null) {
-			let us = this.allPendingUs();
+			let us = this.waitingUs();
 			for (const replica of this.replicas) us += this.load(replica).workUs * replica.gpus.length;
 			this.horizon = secondsFromUs(us) / this.view.cluster.gpus.length;
 		}
@@ -180,22 +181,34 @@ export class Outlook {
 
 	/** Whether that is less than so many seconds. Where what waits takes as much already, nobody looks at what runs. */
 	isHorizonBelow(seconds: number): boolean {
-		const pendingSeconds = secondsFromUs(this.allPendingUs()) / this.view.cluster.gpus.length;
-		return pendingSeconds < seconds && this.horizonSeconds < seconds;
+		const waitingSeconds = secondsFromUs(this.waitingUs()) / this.view.cluster.gpus.length;
+		return waitingSeconds < seconds && this.horizonSeconds < seconds;
 	}
 
-	/** Of one GPU, for all pending calls. */
-	private allPendingUs(): number {
-		if (this.waitingUs === null) {
-			this.waitingUs = 0;
+	/** Of one GPU, for all pending calls and the aggregations to come. */
+	private waitingUs(): number {
+		if (this.waiting === null) {
+			this.waiting = this.comingUs();
 			for (const model of this.models) {
 				const profile = this.anyProfile(model);
 				if (profile === undefined) continue;
-				for (const role of ROLES)
-					this.waitingUs += this.callsUs(profile, role, this.view.pending(model, role));
+				for (const role of ROLES) this.waiting += this.callsUs(profile, role, this.view.pending(model, role));
 			}
 		}
-		return this.waitingUs;
+		return this.waiting;
+	}
+
+	/** Of one GPU, for the aggregations that queries with their experts are expected to need. */
+	private comingUs(): number {
+		const { aggregator, aggregatedShare } = this.expected;
+		const profile = aggregator === null ? undefined : this.anyProfile(aggregator);
+		if (aggregator === null || profile === undefined) return 0;
+		let begun = this.view.pending(aggregator, 'aggregator').length;
+		for (const { id, model } of this.replicas)
+			if (model === aggregator)
+				for (const { call } of this.view.openOn(id)) if (call.role === 'aggregator') begun++;
+		const queries = Math.max(0, this.view.openQueries - begun);
+		return queries * aggregatedShare * this.callUs(profile, 'aggregator');
 	}
 
 	/** Seconds that a long call of this model takes in a full batch, its aggregation included. */
@@ -269,7 +282,7 @@ export class Outlook {
 		const estimate = this.estimate(profile.model, role);
 		if (estimate === undefined) return 0;
 		const { lengths, promptTokens } = estimate;
-		return workUs(profile, this.batch(profile, role), promptTokens, residual(lengths, 0));
+		return wholeWorkUs(profile, this.batch(profile, role), promptTokens, residual(lengths, 0));
 	}
 }
 
@@ -278,32 +291,6 @@ const isSameGroup = (some: readonly GpuId[], others: readonly GpuId[]): boolean 
 
 /** Engines of a model that die on the same GPUs in a row, without having served a call, before it is tried there no more. */
 const MOST_DEATHS = 2;
-
-/** The smallest group of GPUs of one type, of one host or else of any, that a model was profiled on together and fits; undefined without one. */
-export function groupOf(view: View, model: ModelId): readonly GpuId[] | undefined {
-	const pools = [...gpusByHost(view), ...gpusBy(view, ({ type }) => type)];
-	for (const pool of pools)
-		for (let size = 2; size <= pool.length; size *= 2) {
-			const group = pool.slice(0, size);
-			const gpus = group.map(({ id }) => id);
-			const bytes = view.profile(model, gpus)?.gpuBytesPerGpu;
-			if (bytes !== undefined && group.every(({ memoryBytes }) => memoryBytes >= bytes)) return gpus;
-		}
-	return undefined;
-}
-
-/** GPUs of one type of each host. */
-export const gpusByHost = (view: View): readonly (readonly Gpu[])[] =>
-	gpusBy(view, ({ host, type }) => `${host}/${type}`);
-
-function gpusBy({ cluster }: View, keyOf: (gpu: Gpu) => string): readonly (readonly Gpu[])[] {
-	const pools = new Map<string, Gpu[]>();
-	for (const gpu of cluster.gpus) {
-		const key = keyOf(gpu);
-		pools.set(key, [...(pools.get(key) ?? []), gpu]);
-	}
-	return [...pools.values()];
-}
 
 /** What follows from the expectations alone, worked out once for each plan. */
 interface Tables {

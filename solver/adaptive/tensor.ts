@@ -4,9 +4,10 @@ import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
 import type { Call } from '../../sim/domain/work.ts';
 import { isAsleep } from '../replica-states.ts';
-import { workUs } from './estimates.ts';
+import { rateBeside, workAtRate, workUs } from './estimates.ts';
+import { gpusByHost } from './gpu-groups.ts';
 import { residual } from './lengths.ts';
-import { gpuCount, gpusByHost, type Outlook, ROLES } from './outlook.ts';
+import { gpuCount, type Outlook, ROLES } from './outlook.ts';
 import { longestTokens, secondsOn, workOf } from './work.ts';
 
 /**
@@ -104,11 +105,12 @@ function secondsOver(
 	let againUs = 0;
 	let fullUs = 0;
 	let variableUs = 0;
+	const beside = rateBeside(profile);
 	const add = (call: Call, contextTokens: number, tokens: number): void => {
 		const left = residual(outlook.lengthsOf(call), tokens);
 		againUs += contextTokens * step.perTokenOverKneeUs;
 		fullUs += workUs(profile, outlook.batch(profile, call.role), contextTokens, left);
-		variableUs += workUs(profile, Number.POSITIVE_INFINITY, contextTokens, left);
+		variableUs += workAtRate(beside, contextTokens, left);
 	};
 	for (const replica of own)
 		for (const { open, tokens, contextTokens } of outlook.load(replica).calls)

@@ -41,7 +41,7 @@ export interface Tuning {
 
 export const TUNING: Tuning = {
 	slack: 1,
-	longQuantile: 0.9,
+	longQuantile: 0.97,
 	fill: 1,
 	lightLoads: 12,
 	lightShare: 0.5,
@@ -56,6 +56,6 @@ export const TUNING: Tuning = {
 	imbalance: 0.3,
 	imbalanceSeconds: 20,
 	pairShare: 0.95,
-	tensorSeconds: 20,
+	tensorSeconds: 10,
 	replanSeconds: 300,
 };

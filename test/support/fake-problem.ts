@@ -122,6 +122,7 @@ function fakeForecaster(
 ): Forecaster {
 	return {
 		outputTokens: () => ({ mean: 100, max: 100 }),
+		promptTokens: (_model, _task, role) => (role === 'expert' ? 100 : 300),
 		distribution: () => ({
 			body: { family: 'constant', tokens: 100 },
 			shiftTokens: 0,

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { modelId, replicaId } from '../../../sim/domain/ids.ts';
 import type { ReplicaView, View } from '../../../sim/domain/scheduler.ts';
 import type { Expectations } from '../../../solver/adaptive/estimates.ts';
-import { gpuCount, groupOf, Outlook } from '../../../solver/adaptive/outlook.ts';
+import { groupOf } from '../../../solver/adaptive/gpu-groups.ts';
+import { gpuCount, Outlook } from '../../../solver/adaptive/outlook.ts';
 
 const replica = (id: string, gpus: readonly string[] = ['gpu0']) =>
 	({ id: replicaId(id), state: 'awake', gpus }) as unknown as ReplicaView;
