@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { createGate } from '../../../sim/aggregate/index.ts';
+import { createProblem } from '../../../sim/core/problem.ts';
+import { present } from '../../../sim/domain/errors.ts';
+import type { ModelId } from '../../../sim/domain/ids.ts';
+import { findProfile, type View } from '../../../sim/domain/scheduler.ts';
+import { secondsFromUs } from '../../../sim/domain/units.ts';
+import type { Call, CallRole } from '../../../sim/domain/work.ts';
+import { planningForecaster } from '../../../sim/run/simulate.ts';
+import { expect as expectations } from '../../../solver/adaptive/estimates.ts';
+import { Outlook } from '../../../solver/adaptive/outlook.ts';
+import { parseSwitches } from '../../../solver/adaptive/switches.ts';
+import { TUNING } from '../../../solver/adaptive/tuning.ts';
+import { loadExperiment } from '../../../traces/index.ts';
+
+const setup = loadExperiment('medmcqa', { seed: 0, sets: [] });
+const gate = createGate('never');
+const problem = createProblem(setup, gate, planningForecaster(setup, gate));
+const expected = expectations(problem, parseSwitches('adaptive'), TUNING);
+
+const GPU_TYPE = present(setup.cluster.gpus[0], 'GPU').type;
+
+const outlookOn = (view: Partial<View>): Outlook =>
+	new Outlook(
+		{
+			replicas: [],
+			cluster: setup.cluster,
+			profile: (model: ModelId) => findProfile(problem.profiles, model, GPU_TYPE, 1),
+			...view,
+		} as unknown as View,
+		expected,
+	);
+
+/** Calls of a session of which the last ones, that run nearly alone, are a small part. */
+const CALLS = 3000;
+
+describe('work of a model', () => {
+	it.each(expected.estimates.map(({ model, role }): [ModelId, CallRole] => [model, role]))(
+		'%s as %s is about what the engine model takes for many calls',
+		(model, role) => {
+			const profile = present(findProfile(problem.profiles, model, GPU_TYPE, 1), 'profile');
+			const seconds = secondsFromUs(CALLS * outlookOn({}).callUs(profile, role));
+			const session = { model, gpuType: GPU_TYPE, tensorParallel: 1, role, calls: CALLS };
+			const taken = problem.forecaster.session(session).seconds;
+			expect(seconds / taken).toBeGreaterThan(0.7);
+			expect(seconds / taken).toBeLessThan(1);
+		},
+	);
+
+	it('holds the aggregations that queries with their experts will need', () => {
+		const { model } = present(setup.aggregator, 'aggregator');
+		const profile = present(findProfile(problem.profiles, model, GPU_TYPE, 1), 'profile');
+		const horizonUs = (openQueries: number, aggregated: number): number => {
+			const calls = { length: aggregated } as readonly Call[];
+			const pending = (of: ModelId, role: CallRole): readonly Call[] =>
+				of === model && role === 'aggregator' ? calls : [];
+			return 1e6 * outlookOn({ openQueries, pending }).horizonSeconds * setup.cluster.gpus.length;
+		};
+		const callUs = outlookOn({}).callUs(profile, 'aggregator');
+		expect(horizonUs(1000, 0)).toBeCloseTo(1000 * callUs);
+		// Those that are ready are not counted twice.
+		expect(horizonUs(1000, 400)).toBeCloseTo(1000 * callUs);
+		expect(horizonUs(0, 0)).toBe(0);
+	});
+});
