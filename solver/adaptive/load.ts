@@ -1,7 +1,7 @@
 import type { ReplicaProfile } from '../../sim/domain/model.ts';
 import type { OpenCall, ReplicaView } from '../../sim/domain/scheduler.ts';
 import type { CallRole } from '../../sim/domain/work.ts';
-import { type Rate, rateBeside, rateOf, workAtRate } from './estimates.ts';
+import { kvTokens, type Rate, rateBeside, rateOf, workAtRate } from './estimates.ts';
 import { countUpTo, type LengthTable, residualPast, survival, survivalPast } from './lengths.ts';
 import type { Outlook } from './outlook.ts';
 
@@ -54,20 +54,26 @@ const NO_LOAD: ReplicaLoad = {
 	variableUs: 0,
 };
 
-function runningOn(outlook: Outlook, replica: ReplicaView, { step }: ReplicaProfile): readonly RunningCall[] {
+/** In order of dispatch, which is that of the engine: those that find no room any more wait, and get no further. */
+function runningOn(outlook: Outlook, replica: ReplicaView, profile: ReplicaProfile): readonly RunningCall[] {
 	const { view, tables } = outlook;
+	const { step, engine } = profile;
 	const estimates = {
 		expert: outlook.estimate(replica.model, 'expert'),
 		aggregator: outlook.estimate(replica.model, 'aggregator'),
 	};
 	const paceUs = replica.tokenUs ?? step.hostUs + step.baseUs + 100 * step.hostPerSequenceUs;
 	const running: RunningCall[] = [];
+	let freeTokens = kvTokens(engine);
 	for (const open of view.openOn(replica.id)) {
-		const estimate = estimates[open.call.role];
+		const { call, carriedTokens, dispatchedUs } = open;
+		const estimate = estimates[call.role];
 		if (estimate === undefined) continue;
-		const tokens = open.carriedTokens + Math.max(0, view.nowUs - open.dispatchedUs) / paceUs;
-		const lengths = tables.known === null ? estimate.lengths : outlook.lengthsOf(open.call);
-		const contextTokens = open.call.promptTokens + tokens;
+		const isWaiting = freeTokens < 0 || running.length >= engine.maxNumSeqs;
+		const tokens = carriedTokens + (isWaiting ? 0 : Math.max(0, view.nowUs - dispatchedUs) / paceUs);
+		const lengths = tables.known === null ? estimate.lengths : outlook.lengthsOf(call);
+		const contextTokens = call.promptTokens + tokens;
+		freeTokens -= contextTokens;
 		running.push({ open, tokens, contextTokens, lengths, passed: countUpTo(lengths, tokens) });
 	}
 	return running;

@@ -21,6 +21,8 @@ export interface Place {
 	readonly mode: 'free' | 'idle' | 'parkable' | 'busy';
 	/** Others on the same GPU that stay. */
 	readonly besides?: readonly ReplicaView[];
+	/** Will be asleep there by then. */
+	readonly sleeper?: ReplicaView | undefined;
 }
 
 interface Candidate {
@@ -66,7 +68,7 @@ function candidateOf(
 	const replicas = serving.get(model) ?? 0;
 	// Work that is only expected is no reason to come.
 	if (replicas === 0 && work.pendingSeconds === 0) return undefined;
-	const switchSeconds = switchTime(outlook, gpu, model);
+	const switchSeconds = switchTime(outlook, gpu, model, place.sleeper);
 	const after = secondsOn(work, replicas + 1) + switchSeconds;
 	if (replicas > 0 && gain(outlook, work, replicas, switchSeconds) <= tuning.marginSeconds) return undefined;
 	const isUrgent = replicas === 0 && outlook.horizonSeconds < tuning.urgency * outlook.chainSeconds(model);
@@ -126,11 +128,17 @@ function isWorthLeaving(
 }
 
 /** Seconds until a model serves on a GPU: a wake where it sleeps there, else a load. */
-function switchTime({ view, replicas }: Outlook, gpu: Gpu, model: ModelId): number {
+function switchTime(
+	{ view, replicas }: Outlook,
+	gpu: Gpu,
+	model: ModelId,
+	sleeper: ReplicaView | undefined,
+): number {
 	const profile = view.profile(model, [gpu.id]);
 	if (profile === undefined) return Number.POSITIVE_INFINITY;
 	const asleep = replicas.find(
-		(replica) => replica.model === model && replica.gpus.includes(gpu.id) && isAsleep(replica),
+		(replica) =>
+			replica.model === model && replica.gpus.includes(gpu.id) && (isAsleep(replica) || replica === sleeper),
 	);
 	const level = asleep?.state === 'asleep-2' ? 2 : 1;
 	return secondsFromUs(

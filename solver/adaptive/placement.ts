@@ -7,7 +7,7 @@ import { dispatch } from './dispatch.ts';
 import { bestModel, type Situation } from './next-model.ts';
 import { gpuCount, type Outlook } from './outlook.ts';
 import { mayPark, maySleep, park, vacate } from './vacate.ts';
-import { workOf } from './work.ts';
+import { NO_WORK, workOf } from './work.ts';
 
 /** Busy GPUs are looked at after so many ends of calls and queries. */
 const LOOK_EVERY = 16;
@@ -124,11 +124,26 @@ class Placing {
 		const { outlook } = this.situation;
 		const mode = mayPark(outlook, engine) ? 'parkable' : 'busy';
 		const best = bestModel(this.situation, gpu, { engine, mode, besides });
-		if (best === undefined) return;
+		if (best === undefined || !this.staysAway(gpu, engine, besides, best)) return;
 		const moves = vacate(outlook, engine, this.given, this.leaving) ?? park(outlook, engine, this.given);
 		if (moves === null) return;
 		this.actions.push(...moves);
 		this.leave(engine, best, this.canSleep(engine));
+	}
+
+	/** Whether the GPU goes to the next model once its engine has left, and not back to that one. */
+	private staysAway(gpu: Gpu, engine: ReplicaView, besides: readonly ReplicaView[], next: ModelId): boolean {
+		const { outlook, work, serving } = this.situation;
+		const own = work.get(engine.model) ?? NO_WORK;
+		const gpus = (serving.get(engine.model) ?? 0) - engine.gpus.length;
+		const after: Situation = {
+			outlook,
+			// Without another replica its calls are pending again.
+			work: gpus > 0 ? work : new Map([...work, [engine.model, { ...own, pendingSeconds: own.seconds }]]),
+			serving: new Map([...serving, [engine.model, gpus]]),
+		};
+		const sleeper = this.canSleep(engine) ? engine : undefined;
+		return bestModel(after, gpu, { engine: undefined, mode: 'free', besides, sleeper }) === next;
 	}
 
 	/** A place for one more engine. */
