@@ -193,8 +193,8 @@ export class SchedulerCore {
 				}
 				const victim = this.victim();
 				const refund = batch.remove(victim);
-				// As in vLLM the place in the queue moves only with a victim scheduled in this step.
-				if (refund > 0) index--;
+				// Under priority the victim may have stood before the one at hand, scheduled in this step or passed over.
+				if (running.indexOf(victim) < index - 1) index--;
 				budget += refund;
 				this.preempt(victim, batch);
 				if (victim === sequence) return;

@@ -74,7 +74,7 @@ class Drive:
                 if scheduled:
                     in_flight.append((output, self.compute(output), step))
                     self.now += 1
-            elif gone:
+            elif gone and steps:
                 steps[-1]["late"] += gone
             if scheduled and len(in_flight) < most_in_flight:
                 continue

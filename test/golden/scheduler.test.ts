@@ -3,7 +3,8 @@
  *
  * `recorded/scheduler.jsonl.gz` holds 12 of the 308 recordings, chosen so that each scheduling and cache rule that the small
  * ones can tell apart, left out one at a time, breaks at least one of them. `recorded/vllm-0.32.0.jsonl.gz` holds 36 of our own
- * (`npm run record:golden`).
+ * (`npm run record:golden`). In the 13 of `recorded/priority-victims.jsonl.gz`, found among 20,000 random ones, a request that had nothing left to
+ * schedule is preempted by one behind it: with the place in the queue left as it was, the next one would miss a step.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -40,6 +41,12 @@ describe.each(['stepwise', 'leaping'] as const)('the scheduler, %s, does what vL
 		const { leaptShare, ...result } = replayFile(path.join(__dirname, 'recorded/vllm-0.32.0.jsonl.gz'), mode);
 		expect(result).toEqual({ traces: 36, steps: 17_456, mismatches: [] });
 		expectLeaps(leaptShare, mode, 0.6);
+	});
+
+	it('in 13 whose victim had been passed over', () => {
+		const file = path.join(__dirname, 'recorded/priority-victims.jsonl.gz');
+		const { traces, mismatches } = replayFile(file, mode);
+		expect({ traces, mismatches }).toEqual({ traces: 13, mismatches: [] });
 	});
 
 	for (const [size, traces, steps] of [

@@ -3,7 +3,8 @@ import { createGate } from '../../../sim/aggregate/index.ts';
 import { createProblem } from '../../../sim/core/problem.ts';
 import { present } from '../../../sim/domain/errors.ts';
 import type { ModelId } from '../../../sim/domain/ids.ts';
-import { findProfile, type View } from '../../../sim/domain/scheduler.ts';
+import type { EngineConfig } from '../../../sim/domain/model.ts';
+import { findProfile, type OpenCall, type ReplicaView, type View } from '../../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../../sim/domain/units.ts';
 import type { Call, CallRole } from '../../../sim/domain/work.ts';
 import { planningForecaster } from '../../../sim/run/simulate.ts';
@@ -61,5 +62,33 @@ describe('work of a model', () => {
 		// Those that are ready are not counted twice.
 		expect(horizonUs(1000, 400)).toBeCloseTo(1000 * callUs);
 		expect(horizonUs(0, 0)).toBe(0);
+	});
+});
+
+describe('load of a replica', () => {
+	it('holds calls back that find no room in their engine, in order of dispatch', () => {
+		const model = present(setup.models[0], 'model').id;
+		const profile = present(findProfile(problem.profiles, model, GPU_TYPE, 1), 'profile');
+		const replica = { id: 'r', model, gpus: ['gpu0'], tokenUs: 10_000 } as unknown as ReplicaView;
+		const dispatched = (
+			count: number,
+			promptTokens: number,
+			engine: Partial<EngineConfig>,
+		): readonly number[] => {
+			const openOn = (): readonly OpenCall[] =>
+				Array.from({ length: count }, (_, index) => ({
+					call: { id: `c${index}`, model, role: 'expert', promptTokens } as unknown as Call,
+					dispatchedUs: 0,
+					carriedTokens: index,
+				}));
+			const small = { ...profile, engine: { ...profile.engine, ...engine } };
+			const outlook = outlookOn({ nowUs: 1e6, openOn, profile: () => small });
+			return outlook.load(replica).running.map(({ tokens }) => tokens);
+		};
+		// 100 tokens a second beside those that they brought along.
+		expect(dispatched(4, 50, {})).toEqual([100, 101, 102, 103]);
+		expect(dispatched(4, 50, { maxNumSeqs: 2 })).toEqual([100, 101, 2, 3]);
+		// Each holds 150 of 320: the third one is let in by halves, the others wait.
+		expect(dispatched(5, 50, { blockSize: 16, numGpuBlocks: 21 })).toEqual([100, 101, 102, 3, 4]);
 	});
 });
