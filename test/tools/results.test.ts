@@ -98,6 +98,7 @@ describe('the documents of results', () => {
 			'| gpqa/ilp/majority',
 			'| gpqa/adaptive/calibrated',
 		]);
+		expect(readmeSection(made(store))).toContain('gpqa 3.00 under `calibrated`, 2.00 times the bound (met).');
 		expect(gatesSection(made(store))).toContain('| adaptive | calibrated |');
 	});
 

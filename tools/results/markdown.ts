@@ -10,60 +10,52 @@ interface Column {
 	readonly cell: (row: ComparisonRow) => string;
 }
 
-const POLICY: Column = { head: 'policy', left: true, cell: ({ scheduler }) => scheduler };
-const GATE: Column = { head: 'gate', left: true, cell: ({ gate }) => gate };
-const SPEEDUP: Column = {
-	head: 'speed-up',
-	cell: ({ speedup }) => (speedup === null ? '-' : range(speedup, 2)),
-};
-const TIMES_BOUND: Column = {
-	head: 'times bound',
-	cell: ({ timesBound }) => timesBound?.mean.toFixed(2) ?? '-',
-};
-const AGGREGATED: Column = {
-	head: 'aggregated',
-	cell: ({ aggregatedQueries }) => aggregatedQueries.mean.toFixed(0),
-};
-const ACCURACY: Column = {
-	head: 'accuracy, points',
-	cell: ({ accuracyDeltaPoints }) => signedRange(accuracyDeltaPoints),
-};
-const PROMISED: Column = {
-	head: 'promised',
-	cell: ({ lossBoundPoints }) => (lossBoundPoints === null ? '-' : signed(-lossBoundPoints)),
-};
-
-const FULL: readonly Column[] = [
-	POLICY,
-	GATE,
+const COLUMNS: readonly Column[] = [
+	{ head: 'policy', left: true, cell: ({ scheduler }) => scheduler },
+	{ head: 'gate', left: true, cell: ({ gate }) => gate },
 	{ head: 'makespan s', cell: ({ makespanSeconds }) => seconds(makespanSeconds) },
 	{ head: 'expert s', cell: ({ expertSeconds }) => seconds(expertSeconds) },
 	{ head: 'aggregator s', cell: ({ aggregatorSeconds }) => seconds(aggregatorSeconds) },
-	SPEEDUP,
-	TIMES_BOUND,
-	AGGREGATED,
+	{
+		head: 'speed-up',
+		cell: ({ speedup }) => (speedup === null ? '-' : range(speedup, 2)),
+	},
+	{
+		head: 'times bound',
+		cell: ({ timesBound }) => timesBound?.mean.toFixed(2) ?? '-',
+	},
+	{
+		head: 'aggregated',
+		cell: ({ aggregatedQueries }) => aggregatedQueries.mean.toFixed(0),
+	},
 	{
 		head: 'given up',
 		cell: ({ cancelledCalls, neverStartedCalls }) =>
 			`${cancelledCalls.mean.toFixed(0)} + ${neverStartedCalls.mean.toFixed(0)}`,
 	},
 	{ head: 'cut', cell: ({ cutCalls }) => cutCalls.mean.toFixed(0) },
-	ACCURACY,
-	PROMISED,
+	{
+		head: 'accuracy, points',
+		cell: ({ accuracyDeltaPoints }) => signedRange(accuracyDeltaPoints),
+	},
+	{
+		head: 'promised',
+		cell: ({ lossBoundPoints }) => (lossBoundPoints === null ? '-' : signed(-lossBoundPoints)),
+	},
 ];
 
 /** Everything, a line per policy and gate. */
-export const fullTable = (rows: readonly ComparisonRow[]): readonly string[] => table(FULL, rows);
+export const fullTable = (rows: readonly ComparisonRow[]): readonly string[] => table(COLUMNS, rows);
 
-/** What is asked first. @param title of the first column, and what it holds */
-export const shortTable = (
+/** The same for rows of several workloads. @param title of the first column, and what it holds */
+export const namedTable = (
 	title: string,
 	rows: readonly { readonly name: string; readonly row: ComparisonRow }[],
 ): readonly string[] => {
 	const names = new Map(rows.map(({ name, row }) => [row, name]));
 	const first: Column = { head: title, left: true, cell: (row) => names.get(row) ?? '' };
 	return table(
-		[first, POLICY, GATE, SPEEDUP, TIMES_BOUND, AGGREGATED, ACCURACY, PROMISED],
+		[first, ...COLUMNS],
 		rows.map(({ row }) => row),
 	);
 };
