@@ -49,13 +49,16 @@ const all = (on: boolean): Record<AdaptiveSwitch, boolean> =>
  * @throws UsageError E_UNKNOWN_SWITCH
  */
 export function parseSwitches(scheduler: string): Switches {
-	const [, variant = 'all'] = scheduler.split(':', 2);
+	const colon = scheduler.indexOf(':');
+	const variant = colon === -1 ? 'all' : scheduler.slice(colon + 1);
 	const [base = '', ...changes] = variant.split(/(?=[+-])/);
-	if (base !== 'all' && base !== 'none') throw unknown(scheduler, base, ['all', 'none']);
+	if (base !== 'all' && base !== 'none')
+		throw unknown(scheduler, `all or none after '${scheduler.slice(0, colon + 1)}'`, base);
 	const switches = all(base === 'all');
 	for (const change of changes) {
 		const name = change.slice(1);
-		if (!isSwitch(name)) throw unknown(scheduler, name, ADAPTIVE_SWITCHES);
+		if (!isSwitch(name))
+			throw unknown(scheduler, `one of ${ADAPTIVE_SWITCHES.join(', ')} after + or -`, name);
 		switches[name] = change.startsWith('+');
 	}
 	return switches;
@@ -64,8 +67,5 @@ export function parseSwitches(scheduler: string): Switches {
 const isSwitch = (name: string): name is AdaptiveSwitch =>
 	(ADAPTIVE_SWITCHES as readonly string[]).includes(name);
 
-const unknown = (scheduler: string, got: string, expected: readonly string[]): UsageError =>
-	new UsageError(
-		'E_UNKNOWN_SWITCH',
-		`scheduler ${scheduler}: expected all or none, then +SWITCH or -SWITCH with one of ${expected.join(', ')}; got '${got}'`,
-	);
+const unknown = (scheduler: string, expected: string, got: string): UsageError =>
+	new UsageError('E_UNKNOWN_SWITCH', `scheduler ${scheduler}: expected ${expected}, got '${got}'`);

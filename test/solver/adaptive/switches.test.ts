@@ -20,8 +20,11 @@ describe('switches of the adaptive policy', () => {
 	});
 
 	it.each([
-		['adaptive:most', "got 'most'"],
-		['adaptive:all-cutz', "got 'cutz'"],
+		['adaptive:most', "scheduler adaptive:most: expected all or none after 'adaptive:', got 'most'"],
+		['oracle:early', "expected all or none after 'oracle:', got 'early'"],
+		['adaptive:all-cutz', "sleep, share, tensor, cuts after + or -, got 'cutz'"],
+		['adaptive:all:foo', "got 'all:foo'"],
+		['adaptive:all-cuts:none+early', "got 'cuts:none'"],
 		['adaptive:', "got ''"],
 		['adaptive:none+', "got ''"],
 	])('refuses %s', (name, said) => {
