@@ -55,7 +55,10 @@ export function createScheduler(name: string, deps: SchedulerDeps): Scheduler {
 			`unknown scheduler '${name}', expected one of: ${schedulerNames.join(', ')}`,
 		);
 	if (base !== name && !SWITCHED.has(base))
-		throw new UsageError('E_UNKNOWN_SWITCH', `scheduler ${name}: only adaptive and oracle have switches`);
+		throw new UsageError(
+			'E_UNKNOWN_SWITCH',
+			`scheduler ${name}: expected no switches, which only adaptive and oracle have, got '${name}'`,
+		);
 	return create(deps, name);
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { TrueOutputTokens } from '../../solver/deps.ts';
+import type { SchedulerDeps, TrueOutputTokens } from '../../solver/deps.ts';
 import { baseName, createScheduler, knowsLengths, schedulerNames } from '../../solver/index.ts';
 import { didYouMean, experimentNames, loadExperiment, locateField, oneOf } from '../../traces/index.ts';
 import { createSetupGate, gateNames } from '../aggregate/index.ts';
@@ -50,7 +50,7 @@ export function loadSetup(request: SetupRequest, clockSeconds: () => number): Lo
 		throw placedError(error, experiment, sets);
 	}
 	const lengths = knowsLengths(setup.scheduler) ? { trueOutputTokens: trueOutputTokens(setup) } : {};
-	const policy = createScheduler(setup.scheduler, { clockSeconds, ...lengths });
+	const policy = createPolicy(request, setup.scheduler, { clockSeconds, ...lengths });
 	return {
 		setup,
 		scheduler: withPlaces(policy, request),
@@ -77,6 +77,17 @@ function checkField(
 		`E_UNKNOWN_${field.toUpperCase()}`,
 		`${place} ${field}: expected ${oneOf(known)}, got '${name}'${didYouMean(name, known)}`,
 	);
+}
+
+/** solver/ knows neither file nor flags; where wrong switches stand is said all the same. */
+function createPolicy({ experiment, sets }: SetupRequest, name: string, deps: SchedulerDeps): Scheduler {
+	try {
+		return createScheduler(name, deps);
+	} catch (error) {
+		if (!(error instanceof UsageError && error.code === 'E_UNKNOWN_SWITCH')) throw error;
+		const place = locateField(experiment, { sets }, ['scheduler']);
+		throw new UsageError(error.code, `${place} ${error.message.replace(`scheduler ${name}:`, 'scheduler:')}`);
+	}
 }
 
 /** The scheduler, except that what it refuses in planning says where in the experiment. */

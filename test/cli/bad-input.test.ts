@@ -75,6 +75,12 @@ describe('an experiment that is wrong', () => {
 			/mine\.yaml:6:\d+ scheduler: expected one of round-robin, .*, got 'gredy' \(did you mean 'greedy'\?\)/,
 		],
 		[
+			'an unknown switch',
+			'scheduler: greedy',
+			'scheduler: adaptive:all-foo',
+			/mine\.yaml:6:\d+ scheduler: expected one of early, .* after \+ or -, got 'foo'$/,
+		],
+		[
 			'an unknown gate',
 			'gate: majority',
 			'gate: majorty',
@@ -161,6 +167,18 @@ describe('a command line that is wrong', () => {
 		[
 			['simulate', 'tiny', '--set', 'scheduler=gredy'],
 			/^--set scheduler: expected one of .*, got 'gredy' \(did you mean 'greedy'\?\)$/,
+		],
+		[
+			['simulate', 'tiny', '--set', 'scheduler=adaptive:early'],
+			/^--set scheduler: expected all or none after 'adaptive:', got 'early'$/,
+		],
+		[
+			['plan', 'tiny', '--set', 'scheduler=greedy:all'],
+			/^--set scheduler: expected no switches, .*, got 'greedy:all'$/,
+		],
+		[
+			['simulate', 'tiny', '--scheduler', 'adaptive:all-foo'],
+			/^scheduler adaptive:all-foo: expected one of early, .*, got 'foo'$/,
 		],
 		[['plan', 'tiny', '--set', 'gate=majorty'], /^--set gate: expected one of .*did you mean 'majority'/],
 		[
