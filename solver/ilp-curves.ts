@@ -11,7 +11,13 @@ import type { Shares, WorkerTypes } from './ilp-curves/local-search.ts';
 import { fewestSessions, quickBoundSeconds } from './ilp-curves/quick-bound.ts';
 import { type SearchResult, searchPlacement } from './ilp-curves/search.ts';
 import { runPlan } from './run-plan.ts';
-import { aggregatorGpus, heuristicPlan, openEnded, withAggregatorStage } from './static-plan.ts';
+import {
+	aggregatorGpus,
+	heuristicPlan,
+	openEnded,
+	reproducibility,
+	withAggregatorStage,
+} from './static-plan.ts';
 
 /**
  * The paper's placement on real costs, and on more than a few GPUs: a session takes its load and what the engine model says of a session of
@@ -73,7 +79,7 @@ async function planByCurves(
 				status,
 				solveSeconds: chargedSolveSeconds,
 				fallback: status === 'heuristic' ? 'greedy' : null,
-				reproducible: result.reproducible,
+				...reproducibility(result.stoppedBy),
 			},
 			details,
 		};

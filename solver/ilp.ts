@@ -17,7 +17,13 @@ import {
 } from './ilp/instance.ts';
 import type { MipResult, SolveMip } from './ilp/mip.ts';
 import { runPlan } from './run-plan.ts';
-import { aggregatorGpus, heuristicPlan, openEnded, withAggregatorStage } from './static-plan.ts';
+import {
+	aggregatorGpus,
+	heuristicPlan,
+	openEnded,
+	reproducibility,
+	withAggregatorStage,
+} from './static-plan.ts';
 
 /**
  * The paper's scheduler: placement and prompt split as one integer program (equations 4 to 10), solved by HiGHS from a greedy start. Where
@@ -65,7 +71,7 @@ async function planByIlp(problem: Problem, clockSeconds: () => number, solve: So
 		status: choice.status,
 		solveSeconds: chargedSolveSeconds,
 		fallback: choice.status === 'heuristic' ? 'greedy' : null,
-		reproducible: result.stoppedBy !== 'time' && result.stoppedBy !== 'failed',
+		...reproducibility(result.stoppedBy),
 	};
 	const details = {
 		measuredSolveSeconds: endedSeconds - solveStartedSeconds,

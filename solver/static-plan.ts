@@ -2,6 +2,7 @@ import { present } from '../sim/domain/errors.ts';
 import type { Gpu } from '../sim/domain/model.ts';
 import type { Plan, PlanEvidence, PlannedSession } from '../sim/domain/plan.ts';
 import type { AggregatorSpec, Problem } from '../sim/domain/scheduler.ts';
+import type { MipResult } from './ilp/mip.ts';
 import { fitsNowhere, groupFor, profileOn, sessionSeconds } from './workers.ts';
 
 /**
@@ -60,6 +61,14 @@ export const unprovenEvidence = (objectiveSeconds: number, status: 'heuristic' |
 	fallback: null,
 	reproducible: true,
 });
+
+/** What evidence says of a solver that was stopped so: gap and nodes are the same everywhere, the clock and a breakdown are not. */
+export const reproducibility = (
+	stoppedBy: MipResult['stoppedBy'] | null,
+): Pick<PlanEvidence, 'reproducible' | 'stoppedBy'> =>
+	stoppedBy === 'time' || stoppedBy === 'failed'
+		? { reproducible: false, stoppedBy }
+		: { reproducible: true };
 
 /** Expert-stage seconds by the engine model: phases one after another, in each the busiest GPU's sessions. */
 export function forecastSeconds(problem: Problem, sessions: readonly PlannedSession[]): number {

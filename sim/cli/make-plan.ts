@@ -8,6 +8,7 @@ import { Interrupted } from './exit.ts';
 import type { Io } from './io.ts';
 import type { LoadedSetup } from './load-setup.ts';
 import { type PlanDocument, planDocument } from './plan-document.ts';
+import { plural } from './plural.ts';
 import { timed } from './timed-scheduler.ts';
 
 /** The plan of a whole experiment, without running it. @throws Interrupted */
@@ -41,6 +42,7 @@ export function planDescription(plan: PlanDocument): string {
 	]);
 	return [
 		`${plan.scheduler}: ${planText(plan)}`,
+		...nodeLimitLines(plan),
 		`solved in ${plan.measuredSolveSeconds.toFixed(2)} s; the run is charged ${plan.solveSeconds.toFixed(2)} s`,
 		'',
 		...sessions,
@@ -52,4 +54,10 @@ export function planDescription(plan: PlanDocument): string {
 				]),
 		'',
 	].join('\n');
+}
+
+/** A node limit leaves the plan reproducible, so it stands in the details alone. */
+function nodeLimitLines({ details }: PlanDocument): readonly string[] {
+	const { stoppedBy, nodes = 0 } = (details.solver ?? {}) as { stoppedBy?: string; nodes?: number };
+	return stoppedBy === 'nodes' ? [`the solver stopped after ${plural(nodes, 'node')} (plan.maxNodes)`] : [];
 }

@@ -31,8 +31,10 @@ export interface PlanEvidence {
 	readonly solveSeconds: number;
 	/** Name of the policy that stepped in when the solver found nothing, else null. */
 	readonly fallback: string | null;
-	/** False when a time limit stopped the solver, so that another machine may get another plan. */
+	/** False when a time limit stopped the solver, or it broke, so that another machine may get another plan. */
 	readonly reproducible: boolean;
+	/** Which of the two it was; absent where the plan is reproducible. */
+	readonly stoppedBy?: 'time' | 'failed';
 }
 
 export interface Plan {

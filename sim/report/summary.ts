@@ -340,6 +340,7 @@ function inSeconds(idleUs: Readonly<Record<IdleCause, TimeUs>>): Record<IdleCaus
 }
 
 function planSummary(evidence: PlanEvidence): PlanSummary {
-	const { objectiveSeconds, boundSeconds, gap, status, solveSeconds, fallback } = evidence;
-	return { objectiveSeconds, boundSeconds, gap, status, solveSeconds, fallback };
+	const { objectiveSeconds, boundSeconds, gap, status, solveSeconds, fallback, stoppedBy } = evidence;
+	const summary = { objectiveSeconds, boundSeconds, gap, status, solveSeconds, fallback };
+	return stoppedBy === undefined ? summary : { ...summary, stoppedBy };
 }

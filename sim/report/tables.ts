@@ -161,13 +161,19 @@ export function signedTo(value: number, digits: number): string {
 	return value > 0 ? `+${text}` : text;
 }
 
-/** Status, objective, bound and gap of a plan in one line. */
+/** Status, objective, bound and gap of a plan in one line, with who stepped in and what stopped the solver. */
 export function planText(plan: NonNullable<Summary['plan']>): string {
 	const bound = plan.boundSeconds === null ? 'no bound' : `bound ${plan.boundSeconds.toFixed(1)} s`;
 	const gap = plan.gap === null ? '' : `, gap ${(100 * plan.gap).toFixed(1)} %`;
 	const fallback = plan.fallback === null ? '' : `, fell back to ${plan.fallback}`;
-	return `${plan.status}, objective ${plan.objectiveSeconds.toFixed(1)} s, ${bound}${gap}${fallback}`;
+	const stopped = plan.stoppedBy === undefined ? '' : `; ${SOLVER_STOPS[plan.stoppedBy]}: not reproducible`;
+	return `${plan.status}, objective ${plan.objectiveSeconds.toFixed(1)} s, ${bound}${gap}${fallback}${stopped}`;
 }
+
+const SOLVER_STOPS = {
+	time: 'the solver ran out of time (plan.timeLimitSeconds)',
+	failed: 'the solver failed',
+} as const;
 
 /** Those of the calls that finished, and what was generated for nothing. */
 function tokensText({ prompt, output, wasted }: Summary['tokens']): string {

@@ -23,8 +23,8 @@ export interface SearchResult {
 	readonly seconds: number;
 	/** No plan takes less. */
 	readonly boundSeconds: number;
-	/** False when the clock or a broken solver ended it: another machine may find something else. */
-	readonly reproducible: boolean;
+	/** Set when the clock or a broken solver ended it: another machine may find something else. */
+	readonly stoppedBy: 'time' | 'failed' | null;
 	readonly counts: SearchCounts;
 }
 
@@ -89,7 +89,7 @@ class Search {
 	private readonly starts: Shares[] = [];
 	/** Of the pieces; null when there are too many patterns at any. */
 	private patternTolerance: number | null;
-	private reproducible = true;
+	private stoppedBy: SearchResult['stoppedBy'] = null;
 	private isBroken = false;
 	private readonly counts: SearchCounts = {
 		patterns: 0,
@@ -122,8 +122,8 @@ class Search {
 	}
 
 	result(): SearchResult {
-		const { best: shares, seconds, boundSeconds, reproducible, counts } = this;
-		return { shares, seconds, boundSeconds, reproducible, counts };
+		const { best: shares, seconds, boundSeconds, stoppedBy, counts } = this;
+		return { shares, seconds, boundSeconds, stoppedBy, counts };
 	}
 
 	/** Bisection on the deadline that divisible workers can keep. */
@@ -260,7 +260,8 @@ class Search {
 		const leftSeconds = Math.max(0.05, timeLimitSeconds - this.spentSeconds());
 		const limits = { relativeGap: 0, maxNodes, timeLimitSeconds: leftSeconds };
 		const result = await this.solve({ mip, start: null, limits, proofOnly: true });
-		if (result.stoppedBy === 'time' || result.stoppedBy === 'failed') this.reproducible = false;
+		// What stopped it first: a thread that was killed for the time it took fails ever after.
+		if (result.stoppedBy === 'time' || result.stoppedBy === 'failed') this.stoppedBy ??= result.stoppedBy;
 		if (result.stoppedBy === 'failed') this.isBroken = true;
 		return result;
 	}
@@ -271,7 +272,7 @@ class Search {
 
 	private isLate(): boolean {
 		if (this.spentSeconds() < this.budget.timeLimitSeconds) return false;
-		this.reproducible = false;
+		this.stoppedBy ??= 'time';
 		return true;
 	}
 

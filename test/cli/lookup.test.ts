@@ -114,6 +114,17 @@ describe('mosaic plan', () => {
 			/^greedy: heuristic, objective \d+\.\d s, no bound\nsolved in \d+\.\d\d s; the run is charged \d+\.\d\d s\n\nworker +model/,
 		);
 	});
+
+	it('says what stopped the solver', async () => {
+		const limited = async (limit: string): Promise<string> =>
+			(await mosaic(['plan', 'gpqa', '--scheduler', 'ilp', '--set', limit], { cwd })).stdout;
+		expect(await limited('plan.timeLimitSeconds=0.001')).toMatch(
+			/^ilp: .*; the solver ran out of time \(plan\.timeLimitSeconds\): not reproducible\nsolved in /,
+		);
+		expect(await limited('plan.maxNodes=1')).toMatch(
+			/^ilp: .*\nthe solver stopped after 1 node \(plan\.maxNodes\)\nsolved in /,
+		);
+	});
 });
 
 it('a reader that goes away costs no stack', async () => {

@@ -216,12 +216,13 @@ describe('summarize', () => {
 	it('says that a run without an end was interrupted, and which plan was stopped by a clock', () => {
 		const summary = summarize([
 			runStarted({ queryCount: 3 }),
-			record.plan(0, [], { ...EVIDENCE, reproducible: false }),
+			record.plan(0, [], { ...EVIDENCE, reproducible: false, stoppedBy: 'time' }),
 			record.arrived(4, 'q'),
 		]);
 		expect(summary).toMatchObject({
 			status: 'interrupted',
 			reproducible: false,
+			plan: { stoppedBy: 'time' },
 			makespanSeconds: 0.000004,
 			lowerBoundSeconds: null,
 			queries: { total: 3, p50Seconds: null },

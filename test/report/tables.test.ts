@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { present } from '../../sim/domain/errors.ts';
 import { compareSummaries } from '../../sim/report/comparison.ts';
 import { summarize } from '../../sim/report/summary.ts';
 import { comparisonTable, signed, summaryTable } from '../../sim/report/tables.ts';
@@ -68,7 +69,11 @@ describe('summaryTable', () => {
 		expect(text).toContain('feasible, objective 100.0 s, bound 95.0 s, gap 5.0 %');
 		for (const { gpu, busySeconds } of summary.gpus)
 			expect(text).toMatch(new RegExp(`^${gpu} +\\d+\\.\\d +${busySeconds.toFixed(1)} `, 'm'));
-		expect(text).not.toContain('given back');
+		expect(text).not.toMatch(/solver|given back/);
+		const plan = { ...present(summary.plan, 'plan'), fallback: 'greedy', stoppedBy: 'time' as const };
+		expect(summaryTable({ ...summary, plan })).toContain(
+			'fell back to greedy; the solver ran out of time (plan.timeLimitSeconds): not reproducible',
+		);
 		const returned = { ...summary, calls: { ...summary.calls, returned: 3 } };
 		expect(summaryTable(returned)).toContain('0 failed; 3 times given back by a replica that failed');
 	});

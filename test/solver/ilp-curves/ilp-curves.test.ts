@@ -105,7 +105,8 @@ describe('what ilp-curves says when it cannot do all', () => {
 		let now = 0;
 		const late = createIlpCurves({ clockSeconds: () => now++ }, here);
 		const { evidence, details } = await late.plan(withOptions(hard, { timeLimitSeconds: 0.5 }));
-		expect(evidence).toMatchObject({ status: 'heuristic', fallback: 'greedy', reproducible: false });
+		expect(evidence).toMatchObject({ status: 'heuristic', fallback: 'greedy', stoppedBy: 'time' });
+		expect(evidence.reproducible).toBe(false);
 		expect(evidence.objectiveSeconds).toBeCloseTo(details.greedySeconds as number, 6);
 		expect(evidence.boundSeconds).toBeLessThan(evidence.objectiveSeconds);
 	});
@@ -116,7 +117,7 @@ describe('what ilp-curves says when it cannot do all', () => {
 		const problem = planCase(size, 0, { maxModelsPerWorker: 6, relativeGap: 1e-4 });
 		const { evidence } = await createIlpCurves({ clockSeconds }, () => broken).plan(problem);
 		expect(evidence.status).not.toBe('optimal');
-		expect(evidence.reproducible).toBe(false);
+		expect(evidence).toMatchObject({ reproducible: false, stoppedBy: 'failed' });
 		expect(evidence.boundSeconds).toBeGreaterThan(0.3 * evidence.objectiveSeconds);
 	});
 

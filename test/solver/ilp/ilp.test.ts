@@ -114,7 +114,12 @@ describe('the evidence of an ILP plan', () => {
 
 	it('says that greedy stepped in when the solver broke', async () => {
 		const { evidence, sessions } = await withSolver(async () => failedSolve('out of memory'));
-		expect(evidence).toMatchObject({ status: 'heuristic', fallback: 'greedy', reproducible: false });
+		expect(evidence).toMatchObject({
+			status: 'heuristic',
+			fallback: 'greedy',
+			reproducible: false,
+			stoppedBy: 'failed',
+		});
 		expect(evidence.boundSeconds).toBeLessThan(evidence.objectiveSeconds);
 		expect(sessions).toHaveLength(8);
 	});
@@ -128,6 +133,8 @@ describe('the evidence of an ILP plan', () => {
 			message: '',
 		}));
 		expect(evidence).toMatchObject({ status: 'heuristic', fallback: 'greedy', reproducible: true });
+		// Node limits are the same everywhere, and what reproduces has the log that it had.
+		expect(evidence).not.toHaveProperty('stoppedBy');
 		expect(evidence.boundSeconds).toBeGreaterThan(1000);
 	});
 
@@ -136,7 +143,12 @@ describe('the evidence of an ILP plan', () => {
 			const optimal = await solveMip({ ...request, limits: { ...request.limits, relativeGap: 0 } });
 			return { ...optimal, stoppedBy: 'time', bound: 1400 };
 		});
-		expect(evidence).toMatchObject({ status: 'feasible', fallback: null, reproducible: false });
+		expect(evidence).toMatchObject({
+			status: 'feasible',
+			fallback: null,
+			reproducible: false,
+			stoppedBy: 'time',
+		});
 		expect(evidence.gap).toBeGreaterThan(0.001);
 	});
 
