@@ -170,7 +170,9 @@ const planSchema = z
 	.strictObject({
 		maxModelsPerWorker: positiveInt
 			.default(2)
-			.describe('K of equation 9: models a worker may load in one plan.'),
+			.describe(
+				'K of equation 9: models a worker may load in one plan. Kept by greedy, ilp and ilp-curves; the other schedulers do not look at it.',
+			),
 		replicationCap: z
 			.enum(['formula', 'paper-pin'])
 			.default('paper-pin')
@@ -188,7 +190,9 @@ const planSchema = z
 			.number()
 			.positive()
 			.default(20)
-			.describe('Hard stop; the run then says it is not reproducible.'),
+			.describe(
+				'Seconds that the solver of ilp and ilp-curves may take by the clock before it stops with what it has, so that it ends. The costs that are sampled beforehand and the greedy start do not count, and HiGHS may overrun: its thread is killed 10 s later. A run whose solver this stopped says that it is not reproducible.',
+			),
 		chargedSolveSeconds: seconds.default(0.05).describe('Simulated seconds charged for planning.'),
 		chargedRehearsalSecondsPerQuery: seconds
 			.default(0.002)

@@ -101,7 +101,7 @@ export interface AggregatorSpec {
 }
 
 export interface PlanOptions {
-	/** K of the paper, equation 9: models one worker may load in one plan. */
+	/** K of the paper, equation 9: models one worker may load in one plan. Kept by greedy and the ILPs. */
 	readonly maxModelsPerWorker: number;
 	/** `formula`: equation 8 for all; `paper-pin`: instruct experts 1, reasoning experts by equation 8. */
 	readonly replicationCap: 'formula' | 'paper-pin';
@@ -109,7 +109,7 @@ export interface PlanOptions {
 	readonly relativeGap: number;
 	/** Branch-and-bound nodes after which the solver stops with what it has. */
 	readonly maxNodes: number;
-	/** Hard stop in wall seconds; a run that hits it is marked not reproducible. */
+	/** For the solver alone, in wall seconds, with some grace until its thread is killed; a run that hits it is marked not reproducible. */
 	readonly timeLimitSeconds: number;
 	/** Simulated seconds charged for planning. */
 	readonly chargedSolveSeconds: number;

@@ -4,6 +4,7 @@ import { hostId, modelId } from '../../sim/domain/ids.ts';
 import type { PlannedSession } from '../../sim/domain/plan.ts';
 import type { Problem } from '../../sim/domain/scheduler.ts';
 import { createScheduler, defaultSchedulerNames, knowsLengths, schedulerNames } from '../../solver/index.ts';
+import { experimentJsonSchema } from '../../traces/index.ts';
 import { type FakeExpert, fakeProblem } from '../support/fake-problem.ts';
 
 const deps = { clockSeconds: () => 0, trueOutputTokens: () => 100 };
@@ -281,9 +282,27 @@ describe('greedy', () => {
 	it('refuses a K that leaves models without a seat, and says what is needed', async () => {
 		const experts = [expert('a', 1), expert('b', 1), expert('c', 1)];
 		const problem = fakeProblem({ experts, gpuTypes: ['A'], options: { maxModelsPerWorker: 2 } });
-		for (const name of ['greedy', 'ilp'])
-			await expect(createScheduler(name, deps).plan(problem)).rejects.toThrow(
-				'plan.maxModelsPerWorker: expected at least 3 to place 3 models on 1 GPU, got 2',
-			);
+		const refusing: string[] = [];
+		for (const name of schedulerNames) {
+			const why = await createScheduler(name, deps)
+				.plan(problem)
+				.then(
+					() => null,
+					(error: Error) => error.message,
+				);
+			if (why === null) continue;
+			expect(why).toBe('plan.maxModelsPerWorker: expected at least 3 to place 3 models on 1 GPU, got 2');
+			refusing.push(name);
+		}
+		// As the schema says of the field.
+		const { properties } = experimentJsonSchema() as unknown as JsonFields;
+		const said = /Kept by ([^;]*);/.exec(properties.plan?.properties.maxModelsPerWorker?.description ?? '');
+		expect(refusing).toEqual(said?.[1]?.split(/, | and /));
 	});
 });
+
+interface JsonFields {
+	readonly properties: Readonly<
+		Record<string, { readonly properties: Readonly<Record<string, { readonly description: string }>> }>
+	>;
+}
