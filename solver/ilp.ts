@@ -9,6 +9,7 @@ import { decodePlacement } from './ilp/decode.ts';
 import { columnValues, formulate, placementBoundSeconds } from './ilp/formulate.ts';
 import { solveWithHighs } from './ilp/highs.ts';
 import {
+	costTable,
 	createInstance,
 	linearSeconds,
 	type Placement,
@@ -123,7 +124,3 @@ function verify(problem: Problem, plan: Plan, details: { readonly costs: readonl
 		`ILP plan promises ${promised} s, its sessions take ${objectiveSeconds} s`,
 	);
 }
-
-/** Each fitted cost once, not once per worker. */
-const costTable = ({ experts }: PlacementInstance): readonly ExpertCost[] =>
-	experts.flatMap(({ costs }) => [...new Set(costs.filter((cost) => cost !== null))]);

@@ -18,7 +18,7 @@ const factories: Readonly<Record<string, Factory>> = {
 	'round-robin': createRoundRobin,
 	'data-parallel': createDataParallel,
 	sequential: createSequential,
-	greedy: createGreedy,
+	greedy: () => createGreedy(),
 	ilp: (deps) => createIlp(deps),
 	'ilp-curves': (deps) => createIlpCurves(deps),
 	adaptive: (_, name) => createAdaptive(name),

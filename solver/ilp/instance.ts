@@ -139,3 +139,7 @@ export function linearSeconds(expert: PlacementExpert, worker: number, calls: nu
 	const cost = expert.costs[worker] ?? null;
 	return cost === null ? Number.POSITIVE_INFINITY : cost.loadSeconds + cost.secondsPerCall * calls;
 }
+
+/** Each fitted cost once, not once per worker. */
+export const costTable = ({ experts }: PlacementInstance): readonly ExpertCost[] =>
+	experts.flatMap(({ costs }) => [...new Set(costs.filter((cost) => cost !== null))]);

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../sim/domain/errors.ts';
 import { hostId, modelId } from '../../sim/domain/ids.ts';
-import type { PlannedSession } from '../../sim/domain/plan.ts';
+import type { Plan, PlannedSession } from '../../sim/domain/plan.ts';
 import type { Problem } from '../../sim/domain/scheduler.ts';
+import { createGreedy } from '../../solver/greedy.ts';
 import { createScheduler, defaultSchedulerNames, knowsLengths, schedulerNames } from '../../solver/index.ts';
 import { experimentJsonSchema } from '../../traces/index.ts';
 import { type FakeExpert, fakeProblem } from '../support/fake-problem.ts';
@@ -277,6 +278,23 @@ describe('greedy', () => {
 		const problem = fakeProblem({ experts, gpuTypes: ['A', 'A'] });
 		expect(await sessionsOf('greedy', problem)).toEqual(['g0 long x100 @0', 'g1 light x100 @0']);
 		expect(await sessionsOf('ilp', problem)).toHaveLength(3);
+	});
+
+	it('is caught when it breaks its limits', async () => {
+		const problem = fakeProblem({ experts: [expert('a', 4), expert('b', 4)], gpuTypes: ['A', 'A'] });
+		const planning = (...rows: readonly (readonly number[])[]): Promise<Plan> =>
+			createGreedy(() => rows).plan(problem);
+		await expect(planning([4, 0], [0, 4])).resolves.toMatchObject({ scheduler: 'greedy' });
+		await expect(planning([3, 0], [0, 4])).rejects.toThrow(
+			'greedy plan breaks its limits: equation 5: 3 of 4 calls of a are planned',
+		);
+		await expect(planning([2, 2], [0, 4])).rejects.toThrow('a is loaded 2 times, allowed 1 to 1');
+		const tight = { ...problem, options: { ...problem.options, maxModelsPerWorker: 1 } };
+		const crowded = createGreedy(() => [
+			[4, 0],
+			[4, 0],
+		]);
+		await expect(crowded.plan(tight)).rejects.toThrow('equation 9: g0 loads 2 models, K is 1');
 	});
 
 	it('refuses a K that leaves models without a seat, and says what is needed', async () => {
