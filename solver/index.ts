@@ -1,9 +1,10 @@
 import { UsageError } from '../sim/domain/errors.ts';
-import type { Scheduler } from '../sim/domain/scheduler.ts';
+import type { Problem, Scheduler } from '../sim/domain/scheduler.ts';
 import { createAdaptive } from './adaptive.ts';
 import { createDataParallel } from './data-parallel.ts';
 import type { SchedulerDeps } from './deps.ts';
 import { createGreedy } from './greedy.ts';
+import { checkSeats } from './ilp/instance.ts';
 import { createIlp } from './ilp.ts';
 import { createIlpCurves } from './ilp-curves.ts';
 import { createLookahead } from './lookahead.ts';
@@ -61,5 +62,15 @@ export function createScheduler(name: string, deps: SchedulerDeps): Scheduler {
 		);
 	return create(deps, name);
 }
+
+/**
+ * Says what planning would find wrong with K at once, before anything is begun. Policies that do not keep K have nothing to say.
+ * @throws UsageError E_MODEL_FITS_NO_GPU, E_TOO_FEW_SEATS
+ */
+export function checkBeforePlanning(name: string, problem: Problem): void {
+	if (KEEPS_K.has(name)) checkSeats(problem);
+}
+
+const KEEPS_K: ReadonlySet<string> = new Set(['greedy', 'ilp', 'ilp-curves']);
 
 const SWITCHED: ReadonlySet<string> = new Set(['adaptive', 'oracle']);

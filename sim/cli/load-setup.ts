@@ -1,14 +1,22 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { SchedulerDeps, TrueOutputTokens } from '../../solver/deps.ts';
-import { baseName, createScheduler, knowsLengths, schedulerNames } from '../../solver/index.ts';
+import {
+	baseName,
+	checkBeforePlanning,
+	createScheduler,
+	knowsLengths,
+	schedulerNames,
+} from '../../solver/index.ts';
 import { didYouMean, experimentNames, loadExperiment, locateField, oneOf } from '../../traces/index.ts';
 import { createSetupGate, gateNames } from '../aggregate/index.ts';
+import { createProblem } from '../core/problem.ts';
 import { UsageError } from '../domain/errors.ts';
 import type { Problem, Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { Gate } from '../domain/work.ts';
 import { checkEngineConfig } from '../engine/index.ts';
+import { planningForecaster } from '../run/simulate.ts';
 import { checkName } from './names.ts';
 import { placedError } from './placed-error.ts';
 
@@ -56,6 +64,23 @@ export function loadSetup(request: SetupRequest, clockSeconds: () => number): Lo
 		scheduler: withPlaces(policy, request),
 		gate: createSetupGate(setup, policy.takesCuts ?? false),
 	};
+}
+
+/**
+ * What planning would find wrong at once, said before a command says or writes anything.
+ * @throws UsageError
+ */
+export function checkPlannable(
+	{ setup, gate }: Pick<LoadedSetup, 'setup' | 'gate'>,
+	{ experiment, sets }: SetupRequest,
+	schedulers: readonly string[] = [setup.scheduler],
+): void {
+	const problem = createProblem(setup, gate, planningForecaster(setup, gate));
+	try {
+		for (const scheduler of schedulers) checkBeforePlanning(scheduler, problem);
+	} catch (error) {
+		throw placedError(error, experiment, sets);
+	}
 }
 
 /** @throws UsageError E_UNKNOWN_SCHEDULER, E_UNKNOWN_SWITCH */

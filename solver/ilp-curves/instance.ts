@@ -2,7 +2,7 @@ import { present } from '../../sim/domain/errors.ts';
 import type { ModelId } from '../../sim/domain/ids.ts';
 import type { Gpu } from '../../sim/domain/model.ts';
 import type { Problem } from '../../sim/domain/scheduler.ts';
-import { requireSeats } from '../ilp/instance.ts';
+import { checkSeats } from '../ilp/instance.ts';
 import { expertWork, profileOn, workersFor } from '../workers.ts';
 import type { Curve } from './curve.ts';
 import { sampleCurves } from './sample-curves.ts';
@@ -35,6 +35,7 @@ export interface CurveExpert {
  * @throws UsageError E_MODEL_FITS_NO_GPU, E_TOO_FEW_SEATS
  */
 export function createCurveInstance(problem: Problem): CurveInstance {
+	checkSeats(problem);
 	const { cluster, options } = problem;
 	const types = workerTypes(cluster.gpus);
 	const work = expertWork(problem).map(({ model, calls }) => ({
@@ -43,13 +44,6 @@ export function createCurveInstance(problem: Problem): CurveInstance {
 		fitting: new Set(workersFor(problem, model).map(({ id }) => id)),
 	}));
 	const { maxModelsPerWorker } = options;
-	const seated = work.map(({ model, calls, fitting }) => ({
-		model,
-		calls,
-		cap: cluster.gpus.length,
-		costs: cluster.gpus.map((gpu) => (fitting.has(gpu.id) ? gpu : null)),
-	}));
-	requireSeats(seated, cluster.gpus, maxModelsPerWorker);
 	const requests = work.map(({ model, calls, fitting }) => ({
 		calls,
 		profiles: types.map(({ gpus }) => {

@@ -37,6 +37,7 @@ export type Placement = readonly (readonly number[])[];
  * @throws UsageError E_MODEL_FITS_NO_GPU, E_TOO_FEW_SEATS
  */
 export function createInstance(problem: Problem): PlacementInstance {
+	checkSeats(problem);
 	const { cluster, options } = problem;
 	const workers = cluster.gpus.map(({ id, type }) => ({ gpu: id, gpuType: type }));
 	const experts = expertWork(problem).map(({ model, calls }): PlacementExpert => {
@@ -51,9 +52,7 @@ export function createInstance(problem: Problem): PlacementInstance {
 		const modelClass = problem.models.find(({ id }) => id === model)?.modelClass ?? 'instruct';
 		return { model, calls, cap: replicationCap(costs, modelClass, options.replicationCap), costs };
 	});
-	const instance = { workers, experts, maxModelsPerWorker: options.maxModelsPerWorker };
-	requireSeats(experts, workers, options.maxModelsPerWorker);
-	return instance;
+	return { workers, experts, maxModelsPerWorker: options.maxModelsPerWorker };
 }
 
 /**
@@ -95,14 +94,18 @@ export function canSeat(experts: readonly SeatedExpert[], freeSeats: readonly nu
 }
 
 /**
- * Equations 7 and 9 leave a plan only if every expert gets a seat. We say what is needed and raise nothing silently.
- * @throws UsageError E_TOO_FEW_SEATS
+ * Equations 7 and 9 leave a plan only if every expert gets a seat. We say what is needed and raise nothing silently; no cost is looked at, so
+ * it can be asked before planning.
+ * @throws UsageError E_MODEL_FITS_NO_GPU, E_TOO_FEW_SEATS
  */
-export function requireSeats(
-	experts: readonly SeatedExpert[],
-	workers: readonly unknown[],
-	maxModelsPerWorker: number,
-): void {
+export function checkSeats(problem: Problem): void {
+	const workers = problem.cluster.gpus;
+	const { maxModelsPerWorker } = problem.options;
+	const experts = expertWork(problem).map(({ model, calls }): SeatedExpert => {
+		const fitting = new Set(workersFor(problem, model).map(({ id }) => id));
+		const costs = workers.map((gpu) => (fitting.has(gpu.id) ? gpu : null));
+		return { model, calls, cap: workers.length, costs };
+	});
 	const fits = (seats: number): boolean =>
 		canSeat(
 			experts,

@@ -118,7 +118,7 @@ describe('an experiment that is wrong', () => {
 		const gpuCount = end?.[0];
 		const line = await mistake(
 			[
-				...['simulate', file, '--scheduler', 'ilp', '--quiet'],
+				...['simulate', file, '--scheduler', 'ilp'],
 				...['--set', `cluster.gpuCount=${gpuCount}`, '--set', 'aggregator.tensorParallel=1'],
 			],
 			cwd,
@@ -186,13 +186,12 @@ describe('a command line that is wrong', () => {
 			/^--set engine\.config\.watermark: expected a share from 0 to less than 1, got 1$/,
 		],
 		[
-			['plan', 'tiny', '--quiet', '--scheduler', 'ilp', '--set', 'plan.maxModelsPerWorker=1'],
+			['plan', 'tiny', '--scheduler', 'ilp', '--set', 'plan.maxModelsPerWorker=1'],
 			/^--set plan\.maxModelsPerWorker: expected at least 2 to place 3 models on 2 GPUs, got 1$/,
 		],
 		[
 			[
-				...['compare', 'tiny', '--schedulers', 'ilp', '--seeds', '1'],
-				'--quiet',
+				...['compare', 'tiny', '--schedulers', 'round-robin,ilp', '--seeds', '1'],
 				'--set',
 				'plan.maxModelsPerWorker=1',
 			],

@@ -6,6 +6,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { executeRun } from '../../sim/cli/execute-run.ts';
 import { loadSetup } from '../../sim/cli/load-setup.ts';
+import { createRunFolder } from '../../sim/cli/run-folder.ts';
+import { writeRun } from '../../sim/cli/write-run.ts';
+import { UsageError } from '../../sim/domain/errors.ts';
 import { summarize } from '../../sim/report/summary.ts';
 import { type CommandResult, mosaic } from './support.ts';
 import { sharedFolder, temporaryFolder } from './temporary-folder.ts';
@@ -111,21 +114,23 @@ describe('a simulated run', () => {
 
 	it('takes its folder back when a mistake shows only while it runs', async () => {
 		const empty = temporaryFolder();
-		const late = [
-			'simulate',
-			'tiny',
-			'--scheduler',
-			'ilp',
-			'--set',
-			'plan.maxModelsPerWorker=1',
-			'--out',
-			'a/b',
-		];
-		const { code, stderr } = await mosaic(late, { cwd: empty });
-		expect({ code, stderr }).toMatchObject({
-			code: 2,
-			stderr: expect.stringMatching(/^mosaic: --set plan\.maxModelsPerWorker: .* got 1$/m),
+		const clockSeconds = () => 0;
+		const loaded = loadSetup({ experiment: 'tiny', sets: [] }, clockSeconds);
+		const late = { ...loaded.scheduler, plan: () => Promise.reject(new UsageError('E_LATE', 'late')) };
+		const folder = createRunFolder({
+			out: path.join(empty, 'a/b'),
+			runsFolder: empty,
+			defaultName: 'late',
+			kind: 'run',
+			command: [],
+			version: '1.2.3',
+			startedAt: new Date(0),
 		});
+		const running = writeRun({
+			...{ ...loaded, scheduler: late, version: '1.2.3', folder, clockSeconds },
+			...{ signal: new AbortController().signal, now: () => new Date(0), stderr: { write: () => true } },
+		});
+		await expect(running).rejects.toThrow('late');
 		expect(readdirSync(empty)).toEqual([]);
 	});
 });

@@ -21,7 +21,7 @@ import { setsWithAudit } from '../gate-options.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json-text.ts';
 import { type LoadedRun, loadRun } from '../load-run.ts';
-import { checkScheduler, experimentReference, loadSetup } from '../load-setup.ts';
+import { checkPlannable, checkScheduler, experimentReference, loadSetup } from '../load-setup.ts';
 import { checkName } from '../names.ts';
 import { outFolder } from '../out-folder.ts';
 import { plural } from '../plural.ts';
@@ -117,7 +117,9 @@ function readRequest(
 		scheduler: schedulers[0],
 		gate: givenGates?.[0],
 	};
-	const { setup } = loadSetup(first, io.clockSeconds);
+	const loaded = loadSetup(first, io.clockSeconds);
+	checkPlannable(loaded, first, schedulers);
+	const { setup } = loaded;
 	// With nothing to skip there is nothing to decide early either.
 	const ownGate = isAblation && setup.gate === 'never' ? 'majority' : setup.gate;
 	const gates = givenGates ?? [ownGate];

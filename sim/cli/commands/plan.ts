@@ -3,20 +3,19 @@ import type { Arguments } from '../arguments.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json-text.ts';
-import { experimentReference, loadSetup } from '../load-setup.ts';
+import { checkPlannable, experimentReference, loadSetup } from '../load-setup.ts';
 import { makePlan, planDescription } from '../make-plan.ts';
 import { remark } from '../progress.ts';
 
 export async function planCommand(args: Arguments, io: Io): Promise<ExitCode> {
-	const loaded = loadSetup(
-		{
-			experiment: experimentReference(present(args.text('experiment'), 'experiment'), io.cwd),
-			sets: args.sets(),
-			seed: args.whole('seed', 0),
-			scheduler: args.text('scheduler'),
-		},
-		io.clockSeconds,
-	);
+	const request = {
+		experiment: experimentReference(present(args.text('experiment'), 'experiment'), io.cwd),
+		sets: args.sets(),
+		seed: args.whole('seed', 0),
+		scheduler: args.text('scheduler'),
+	};
+	const loaded = loadSetup(request, io.clockSeconds);
+	checkPlannable(loaded, request);
 	const { setup, scheduler } = loaded;
 	remark(`planning ${setup.name} with ${scheduler.name}, seed ${setup.seed}`, args, io);
 	const { document } = await makePlan(loaded, io);

@@ -6,7 +6,7 @@ import { type ExitCode, Interrupted } from '../exit.ts';
 import { setsWithAudit } from '../gate-options.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json-text.ts';
-import { experimentReference, loadSetup } from '../load-setup.ts';
+import { checkPlannable, experimentReference, loadSetup } from '../load-setup.ts';
 import { outFolder } from '../out-folder.ts';
 import { plural } from '../plural.ts';
 import { remark, startProgress } from '../progress.ts';
@@ -15,16 +15,16 @@ import { programVersion } from '../version.ts';
 import { exitCodeOf, writeRun } from '../write-run.ts';
 
 export async function simulateCommand(args: Arguments, io: Io): Promise<ExitCode> {
-	const { setup, scheduler, gate } = loadSetup(
-		{
-			experiment: experimentReference(present(args.text('experiment'), 'experiment'), io.cwd),
-			sets: setsWithAudit(args),
-			seed: args.whole('seed', 0),
-			scheduler: args.text('scheduler'),
-			gate: args.text('gate'),
-		},
-		io.clockSeconds,
-	);
+	const request = {
+		experiment: experimentReference(present(args.text('experiment'), 'experiment'), io.cwd),
+		sets: setsWithAudit(args),
+		seed: args.whole('seed', 0),
+		scheduler: args.text('scheduler'),
+		gate: args.text('gate'),
+	};
+	const loaded = loadSetup(request, io.clockSeconds);
+	checkPlannable(loaded, request);
+	const { setup, scheduler, gate } = loaded;
 	const version = programVersion();
 	const folder = createRunFolder({
 		out: outFolder(args, io.cwd),
