@@ -5,6 +5,7 @@
  * t on the values themselves.
  */
 import { UsageError } from '../domain/errors.ts';
+import { toldEvidence } from './gate-text.ts';
 import { type Estimate, estimate } from './student-t.ts';
 import { idlePercent, type Summary, timesBound } from './summary.ts';
 
@@ -33,7 +34,7 @@ export interface ComparisonRow {
 	readonly accuracyDeltaPoints: Estimate | null;
 	/** The largest loss that the gate promised not to exceed in one of the runs; null when it promised nothing in one. */
 	readonly lossBoundPoints: number | null;
-	/** In how many of the runs the gate spends nothing of its budget, and why in the first of them; null when it spends in all. */
+	/** In how many of the runs the gate spends nothing of its budget, and why in the first of them; null when it spends in all, or has none. */
 	readonly gateNote: string | null;
 	/** Null when a run has no bound. */
 	readonly lowerBoundSeconds: Estimate | null;
@@ -140,10 +141,10 @@ function row(runs: readonly Summary[], base: ReadonlyMap<number, Summary>): Comp
 }
 
 function gateNote(runs: readonly Summary[]): string | null {
-	// A summary of an earlier version says nothing of the gate.
-	const notes = runs.flatMap(({ gate, gateEvidence }) =>
-		gateEvidence?.note ? [`gate ${gate} spends nothing of its budget: ${gateEvidence.note}`] : [],
-	);
+	const notes = runs.flatMap((run) => {
+		const note = toldEvidence(run)?.note ?? null;
+		return note === null ? [] : [`gate ${run.gate} spends nothing of its budget: ${note}`];
+	});
 	const [first] = notes;
 	if (first === undefined) return null;
 	return runs.length === 1 ? first : `${first} (so in ${notes.length} of ${runs.length} runs)`;
@@ -152,8 +153,19 @@ function gateNote(runs: readonly Summary[]): string | null {
 /** What stands below a table of these rows: who knows what nobody can, and which gates spend nothing, each once. */
 export const notesOf = (rows: readonly ComparisonRow[]): readonly string[] => [
 	...(rows.some(({ knowsLengths }) => knowsLengths) ? [KNOWS_LENGTHS_NOTE] : []),
-	...new Set(rows.flatMap(({ gateNote }) => (gateNote === null ? [] : [gateNote]))),
+	...[...new Set(rows.map(({ gate }) => gate))].flatMap((name) =>
+		notesOfGate(rows.filter(({ gate }) => gate === name)),
+	),
 ];
+
+/** Those of one gate; where its schedulers differ, with the names of those that each is about. */
+function notesOfGate(rows: readonly ComparisonRow[]): readonly string[] {
+	const notes = new Set(rows.flatMap(({ gateNote }) => gateNote ?? []));
+	return [...notes].map((note) => {
+		const about = rows.filter(({ gateNote }) => gateNote === note);
+		return about.length === rows.length ? note : `${about.map(shownScheduler).join(', ')}: ${note}`;
+	});
+}
 
 function verdict({ low, high }: Estimate): boolean | null {
 	if (low > 1) return true;

@@ -1,6 +1,6 @@
 /** What the gate of one scheduler knew and did, over the seeds of a row, in words: the cells of the report's table of gates. */
 import type { CutTokens, GateEvidence } from '../domain/calibration.ts';
-import { auditText, percent } from './gate-text.ts';
+import { auditText, percent, toldEvidence } from './gate-text.ts';
 import type { Summary } from './summary.ts';
 
 export interface GateFigures {
@@ -17,10 +17,9 @@ export interface GateFigures {
 	readonly audits: string;
 }
 
-/** @returns null when no run has a gate that knows its price */
+/** @returns null when no run has a gate that knows its price, or none that is worth telling */
 export function gateFigures(runs: readonly Summary[]): GateFigures | null {
-	// A summary of an earlier version says nothing of the gate.
-	const known = runs.flatMap(({ gateEvidence }) => gateEvidence ?? []);
+	const known = runs.flatMap((run) => toldEvidence(run) ?? []);
 	if (known.length === 0) return null;
 	return {
 		pastQueries: `${distinct(known.map(({ source }) => source))}: ${span(known.map(({ learned }) => learned))} learned from, ${span(known.map(({ tested }) => tested))} tested`,

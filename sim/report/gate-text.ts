@@ -1,5 +1,6 @@
 /** What a gate promises and what its audits found, in words: one line each, for the table of a run and its report. */
 import type { AuditEvidence, GateEvidence } from '../domain/calibration.ts';
+import type { Summary } from './summary.ts';
 
 /** What it skips and cuts, or why it does neither. */
 export function gateText(evidence: GateEvidence): string {
@@ -13,6 +14,20 @@ export function gateText(evidence: GateEvidence): string {
 		`skips ${percent(skippedShare)} of past queries${cutting}, for ${budgetPoints} points at ${percent(confidence)}; ` +
 		`${source}: ${learned} learned from, ${tested} tested`
 	);
+}
+
+/**
+ * What is worth telling of what a gate knows; null without any. `never` skips nothing, so its budget is for cuts alone, and it has nothing to audit: with audits
+ * it tells its price under policies that take no cuts too, and then that it spends nothing says nothing of them.
+ */
+export function toldEvidence({
+	gate,
+	gateEvidence,
+}: Pick<Summary, 'gate' | 'gateEvidence'>): GateEvidence | null {
+	// A summary of an earlier version says nothing of the gate.
+	if (gateEvidence == null) return null;
+	const { note, audit } = gateEvidence;
+	return gate === 'never' && note !== null && audit !== null ? null : gateEvidence;
 }
 
 /** How often the aggregator and the vote disagreed where both were asked. */

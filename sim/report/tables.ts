@@ -1,7 +1,7 @@
 /** Results as text for a terminal: plain columns without colour, so that they can be piped and compared. */
 import Table from 'cli-table3';
 import { type ComparisonRow, KNOWS_LENGTHS_NOTE, notesOf, shownScheduler } from './comparison.ts';
-import { auditText, gateText } from './gate-text.ts';
+import { auditText, gateText, toldEvidence } from './gate-text.ts';
 import { IDLE_CAUSES } from './gpu-time.ts';
 import type { Estimate } from './student-t.ts';
 import { bindingPart, idlePercent, type Summary, timesBound } from './summary.ts';
@@ -80,10 +80,10 @@ export function summaryTable(summary: Summary): string {
 		['accuracy', accuracyText(accuracy)],
 		['GPU time idle', `${idlePercent(summary).toFixed(1)} %`],
 	];
-	if (gateEvidence !== null) {
-		facts.push(['gate', `${gate}: ${gateText(gateEvidence)}`]);
-		if (gateEvidence.audit !== null) facts.push(['audit', auditText(gateEvidence.audit)]);
-	}
+	const told = toldEvidence(summary);
+	if (told !== null) facts.push(['gate', `${gate}: ${gateText(told)}`]);
+	const audit = gateEvidence?.audit ?? null;
+	if (audit !== null) facts.push(['audit', auditText(audit)]);
 	if (plan !== null) facts.push(['plan', planText(plan)]);
 	if (summary.knowsLengths)
 		facts.push(['scheduler', `${shownScheduler(summary)}: ${KNOWS_LENGTHS_NOTE.slice(2)}`]);

@@ -83,6 +83,23 @@ describe('a calibrated gate on the command line', () => {
 		);
 	});
 
+	it('gives no reason where a policy takes no cuts and nothing is skipped, audited or not', async () => {
+		const cwd = temporaryFolder();
+		const audited = [...few, '--audit', '0.5', '--quiet'];
+		const gates = ['--gates', 'never', '--seeds', '2'];
+		const { stdout } = await mosaic(['compare', 'tiny', '--schedulers', 'greedy', ...gates, ...audited], {
+			cwd,
+		});
+		expect(stdout).toMatch(/^greedy /m);
+		expect(stdout).not.toContain('spends nothing');
+		const { stdout: one } = await mosaic(
+			['simulate', 'tiny', '--scheduler', 'greedy', '--gate', 'never', ...audited, '--out', 'one'],
+			{ cwd },
+		);
+		expect(one).toMatch(/^audit +nothing to audit/m);
+		expect(one).not.toContain('spends nothing');
+	});
+
 	it.each(['simulate', 'compare', 'live'])('%s refuses an audit that is no share', async (command) => {
 		const { code, stderr } = await mosaic([command, 'tiny', '--audit', '5 %'], { cwd: temporaryFolder() });
 		expect({ code, stderr }).toEqual({

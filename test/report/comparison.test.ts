@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { GateEvidence } from '../../sim/domain/calibration.ts';
 import { UsageError } from '../../sim/domain/errors.ts';
-import { type ComparisonRow, compareSummaries } from '../../sim/report/comparison.ts';
+import { type ComparisonRow, compareSummaries, notesOf } from '../../sim/report/comparison.ts';
 import { studentT975 } from '../../sim/report/student-t.ts';
 import { type Summary, summarize } from '../../sim/report/summary.ts';
 import { HAND_RUN } from './hand-run.ts';
@@ -16,6 +17,13 @@ function run(
 ): Summary {
 	return { ...TEMPLATE, scheduler, gate, seed, makespanSeconds, lowerBoundSeconds: 10, ...over };
 }
+
+const EVIDENCE: GateEvidence = {
+	source: '20000 simulated past queries',
+	...{ learned: 5000, tested: 15_000, budgetPoints: 0.1, confidence: 0.9, skippedShare: 0 },
+	cutTokens: { reasoning: null, instruct: null, aggregator: null },
+	...{ lossPoints: 0, lossBoundPoints: 0, note: null, queriesNeeded: null, audit: null },
+};
 
 const rowOf = (rows: readonly ComparisonRow[], scheduler: string): ComparisonRow =>
 	rows.find((row) => row.scheduler === scheduler) as ComparisonRow;
@@ -178,6 +186,34 @@ describe('compareSummaries', () => {
 				'wins',
 			].sort(),
 		);
+	});
+
+	it('says of every gate once why it spends nothing, and under whom where schedulers differ', () => {
+		const because = (scheduler: string, gate: string, note: string | null) =>
+			run(scheduler, gate, 1, 100, { gateEvidence: { ...EVIDENCE, note } });
+		const told = (...runs: readonly Summary[]) => notesOf(compareSummaries(runs).rows);
+		const few = because('rr', 'calibrated', 'too few');
+		expect(told(few, because('ilp', 'calibrated', 'too few'))).toEqual([
+			'gate calibrated spends nothing of its budget: too few',
+		]);
+		const majority = because('rr', 'majority', 'no good');
+		expect(
+			told(few, majority, because('ilp', 'calibrated', 'too few'), because('adaptive', 'calibrated', null)),
+		).toEqual([
+			'rr, ilp: gate calibrated spends nothing of its budget: too few',
+			'gate majority spends nothing of its budget: no good',
+		]);
+	});
+
+	it('says nothing of what never spends where only audits have made it tell', () => {
+		const audit = { audited: 0, disagreed: 0, expectedShare: 0.5, drifted: false };
+		const unspent = { ...EVIDENCE, note: 'nothing that saves work was shown to cost less' };
+		const noteOf = (gate: string, over: Partial<GateEvidence>) =>
+			compareSummaries([run('rr', gate, 1, 100, { gateEvidence: { ...unspent, ...over } })]).rows[0]
+				?.gateNote;
+		expect(noteOf('never', { audit })).toBeNull();
+		expect(noteOf('never', {})).toContain(unspent.note);
+		expect(noteOf('calibrated', { audit })).toContain(unspent.note);
 	});
 
 	it.each([

@@ -143,6 +143,8 @@ describe('reportHtml', () => {
 		expect(both).toContain('no (in 1 of 2 runs): so few show &lt;nothing&gt;');
 		expect(both).toMatch(/would do \(past queries\)<.*<td class="number">3070<\/td>/s);
 		expect(both).toContain('11 of 50 disagree, at most 12 % expected: alarm in 1 of 2 runs');
+		// One that takes no cuts has nothing to spend a budget on, and nothing to audit.
+		expect(gatesOf([{ ...first, gate: 'never', gateEvidence: unspent }])).toBe('');
 	});
 
 	it('reports a single run without a comparison', () => {
