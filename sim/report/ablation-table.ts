@@ -1,6 +1,6 @@
 import type { AblationRow } from './ablation.ts';
 import type { Estimate } from './student-t.ts';
-import { givenUpCalls, plainTable, range, signedTo, verdictText } from './tables.ts';
+import { givenUpCalls, plainTable, range, signedRange, verdictText } from './tables.ts';
 
 const HEAD = [
 	'variant',
@@ -42,12 +42,8 @@ function ablationCells(rows: readonly AblationRow[]): readonly (readonly string[
 }
 
 /** `+3.1 (+1.2 to +5.0)`. */
-function change(value: Estimate | null, digits: number): string {
-	if (value === null) return '-';
-	const { mean, low, high } = value;
-	const [middle, from, to] = [mean, low, high].map((each) => signedTo(each, digits));
-	return low === high ? `${middle}` : `${middle} (${from} to ${to})`;
-}
+const change = (value: Estimate | null, digits: number): string =>
+	value === null ? '-' : signedRange(value, digits);
 
 /** An idea that had nothing to do: seed by seed the same makespan. */
 const isSame = ({ speedup }: AblationRow): boolean =>

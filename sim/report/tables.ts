@@ -112,6 +112,12 @@ export function range({ mean, low, high }: Estimate, digits: number): string {
 	return low === high ? `${middle}` : `${middle} (${from} to ${to})`;
 }
 
+/** The same of a change: `+3.1 (+1.2 to +5.0)`. */
+export function signedRange({ mean, low, high }: Estimate, digits: number): string {
+	const [middle, from, to] = [mean, low, high].map((value) => signedTo(value, digits));
+	return low === high ? `${middle}` : `${middle} (${from} to ${to})`;
+}
+
 /** Calls that were given up, begun or not, mean over the seeds. */
 export const givenUpCalls = ({ cancelledCalls, neverStartedCalls }: ComparisonRow): number =>
 	cancelledCalls.mean + neverStartedCalls.mean;
@@ -131,17 +137,17 @@ export function boundText(summary: Summary): string {
 	return `${lowerBoundSeconds.toFixed(1)} s${part === null ? '' : ` (${part})`}${distance}`;
 }
 
-/** Change of accuracy in points, and where the gate promised how low it may be, that: `+0.12, promised -0.10`. */
-const accuracyChange = (row: ComparisonRow): string => accuracyParts(row).join(', ');
-
-/** The change and, where there is one, the promise. */
-export function accuracyParts({
-	accuracyDeltaPoints,
-	lossBoundPoints,
-}: ComparisonRow): readonly [change: string, promised?: string] {
-	const change = accuracyDeltaPoints === null ? '-' : signed(accuracyDeltaPoints.mean);
-	return lossBoundPoints === null ? [change] : [change, `promised ${signed(-lossBoundPoints)}`];
+/** Change of accuracy in points, and where the gate promised how low it may be, that: `+0.12 (-0.30 to +0.54), promised -0.10`. */
+function accuracyChange(row: ComparisonRow): string {
+	const { accuracyDeltaPoints } = row;
+	const change = accuracyDeltaPoints === null ? '-' : signedRange(accuracyDeltaPoints, 2);
+	const promised = promiseText(row);
+	return promised === null ? change : `${change}, ${promised}`;
 }
+
+/** `promised -0.10`; null where the gate promised nothing. */
+export const promiseText = ({ lossBoundPoints }: ComparisonRow): string | null =>
+	lossBoundPoints === null ? null : `promised ${signed(-lossBoundPoints)}`;
 
 /** Which way the row differs from the baseline, in words. */
 export function verdictText({ wins, speedup }: ComparisonRow): string {

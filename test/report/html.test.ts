@@ -95,6 +95,16 @@ describe('reportHtml', () => {
 		);
 	});
 
+	it('shows the change of accuracy with its interval, and what was promised', () => {
+		const changed = [-0.5, 1.5].map((deltaPoints, seed): Summary => {
+			const summary = summaries[0] as Summary;
+			return { ...summary, seed, accuracy: { ...summary.accuracy, deltaPoints, lossBoundPoints: 0.1 } };
+		});
+		expect(reportHtml({ title: 'x', summaries: changed, runs: [] })).toContain(
+			'>+0.50<small>-12.21 to +13.21</small><small>promised -0.10</small><',
+		);
+	});
+
 	it('names no winner on one seed', () => {
 		const one = reportHtml({ title: 'x', summaries: summaries.slice(0, 2), runs, baseline: 'data-parallel' });
 		expect(one).toContain('no winner can be named: more seeds would be needed');

@@ -49,6 +49,21 @@ describe('comparisonTable', () => {
 		expect(line).toMatch(/ 1\.00 +40 +7 +3 /);
 	});
 
+	it('shows the change of accuracy with its interval, signed, and what was promised', () => {
+		const changed = (deltas: readonly number[], lossBoundPoints: number | null) =>
+			comparisonTable(
+				compareSummaries(
+					deltas.map((deltaPoints, seed) => {
+						const summary = runOf('rr', 'calibrated', seed);
+						return { ...summary, accuracy: { ...summary.accuracy, deltaPoints, lossBoundPoints } };
+					}),
+				).rows,
+			);
+		// Student's t of two values: 12.706 times half of their difference.
+		expect(changed([-0.5, 1.5], 0.1)).toContain(' +0.50 (-12.21 to +13.21), promised -0.10 ');
+		expect(changed([-4.17], null)).toMatch(/ % +-4\.17 +=/);
+	});
+
 	it('names the gate only where there are several', () => {
 		expect(comparisonTable(compareSummaries(summaries).rows)).not.toContain('never');
 		const both = comparisonTable(compareSummaries([...summaries, runOf('rr', 'majority', 1)]).rows);

@@ -1,7 +1,7 @@
 /** Rows of comparisons as Markdown. */
 import type { ComparisonRow } from '../../sim/report/comparison.ts';
 import type { Estimate } from '../../sim/report/student-t.ts';
-import { range, signed } from '../../sim/report/tables.ts';
+import { range, signed, signedRange } from '../../sim/report/tables.ts';
 
 interface Column {
 	readonly head: string;
@@ -36,7 +36,8 @@ const COLUMNS: readonly Column[] = [
 	{ head: 'cut', cell: ({ cutCalls }) => cutCalls.mean.toFixed(0) },
 	{
 		head: 'accuracy, points',
-		cell: ({ accuracyDeltaPoints }) => signedRange(accuracyDeltaPoints),
+		cell: ({ accuracyDeltaPoints }) =>
+			accuracyDeltaPoints === null ? '-' : signedRange(accuracyDeltaPoints, 2),
 	},
 	{
 		head: 'promised',
@@ -70,9 +71,3 @@ function table(columns: readonly Column[], rows: readonly ComparisonRow[]): read
 }
 
 const seconds = ({ mean }: Estimate): string => mean.toFixed(0);
-
-function signedRange(value: Estimate | null): string {
-	if (value === null) return '-';
-	const { mean, low, high } = value;
-	return low === high ? signed(mean) : `${signed(mean)} (${signed(low)} to ${signed(high)})`;
-}

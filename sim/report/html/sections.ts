@@ -13,7 +13,7 @@ import { IDLE_CAUSES, type IdleCause } from '../gpu-time.ts';
 import type { RunData } from '../run-data.ts';
 import type { Estimate } from '../student-t.ts';
 import type { Summary } from '../summary.ts';
-import { aboveBound, accuracyParts, givenUpCalls, planText, range, verdictText } from '../tables.ts';
+import { aboveBound, givenUpCalls, planText, promiseText, range, signed, verdictText } from '../tables.ts';
 import { type Column, element, type Markup, tableOf } from './markup.ts';
 
 /** What was run. */
@@ -151,17 +151,27 @@ export function results(comparison: Comparison, summaries: readonly Summary[]): 
 	);
 }
 
-/** The change, and below it what the gate promised. */
+/** The change with its interval, and below it what the gate promised. */
 function accuracyCell(row: ComparisonRow): string | Markup {
-	const [change, promised] = accuracyParts(row);
-	return promised === undefined ? change : { html: change + element('small', {}, promised).html };
+	const { accuracyDeltaPoints } = row;
+	const promised = promiseText(row);
+	const lines = accuracyDeltaPoints === null ? ['-'] : withInterval(accuracyDeltaPoints, signed);
+	return belowEachOther(promised === null ? lines : [...lines, promised]);
 }
 
 /** The mean, and below it the interval where there is one. */
-function stacked({ mean, low, high }: Estimate, digits: number): string | Markup {
-	if (low === high) return mean.toFixed(digits);
-	const interval = `${low.toFixed(digits)} to ${high.toFixed(digits)}`;
-	return { html: mean.toFixed(digits) + element('small', {}, interval).html };
+const stacked = (value: Estimate, digits: number): string | Markup =>
+	belowEachOther(withInterval(value, (each) => each.toFixed(digits)));
+
+function withInterval({ mean, low, high }: Estimate, shown: (value: number) => string): readonly string[] {
+	const [middle = '', from, to] = [mean, low, high].map(shown);
+	return low === high ? [middle] : [middle, `${from} to ${to}`];
+}
+
+/** The first as large as other cells, the others small. */
+function belowEachOther([first = '', ...others]: readonly string[]): string | Markup {
+	if (others.length === 0) return first;
+	return { html: first + others.map((text) => element('small', {}, text).html).join('') };
 }
 
 /** What the table of results means. */
