@@ -122,14 +122,20 @@ function row(runs: readonly Summary[], base: ReadonlyMap<number, Summary>): Comp
 			notNegative,
 		),
 		speedup,
-		accuracyDeltaPoints: ifAllKnown(runs.map((run) => run.accuracy.deltaPoints)),
+		accuracyDeltaPoints: ifAllKnown(
+			runs.map((run) => run.accuracy.deltaPoints),
+			(points) => within(-100, 100, estimate(points)),
+		),
 		lossBoundPoints: largest(runs.map((run) => run.accuracy.lossBoundPoints)),
 		gateNote: gateNote(runs),
 		lowerBoundSeconds: ifAllKnown(
 			runs.map((run) => run.lowerBoundSeconds),
 			notNegative,
 		),
-		timesBound: ifAllKnown(runs.map((run) => timesBound(run.makespanSeconds, run.lowerBoundSeconds))),
+		timesBound: ifAllKnown(
+			runs.map((run) => timesBound(run.makespanSeconds, run.lowerBoundSeconds)),
+			asMultiples,
+		),
 		idlePercent: within(0, 100, estimate(runs.map(idlePercent))),
 		aggregatedQueries: notNegative(runs.map(({ queries }) => queries.aggregated)),
 		cancelledCalls: notNegative(runs.map(({ calls }) => calls.cancelled)),
@@ -187,6 +193,10 @@ const largest = (values: readonly (number | null)[]): number | null => {
 /** Times and counts cannot be, whatever a wide interval on few seeds says. */
 const notNegative = (values: readonly number[]): Estimate =>
 	within(0, Number.POSITIVE_INFINITY, estimate(values));
+
+/** No run beats its bound, except that real servers may be faster than their profiles. */
+const asMultiples = (values: readonly number[]): Estimate =>
+	within(Math.min(1, ...values), Number.POSITIVE_INFINITY, estimate(values));
 
 const within = (least: number, most: number, { mean, low, high }: Estimate): Estimate => ({
 	mean,

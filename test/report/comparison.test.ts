@@ -77,6 +77,21 @@ describe('compareSummaries', () => {
 		expect(idlePercent).toEqual({ mean: 49.5, low: 0, high: 100 });
 	});
 
+	it('gives no makespan below its bound, unless a run had one, and no more points than there are', () => {
+		const spread = (makespans: readonly number[]) =>
+			compareSummaries(
+				makespans.map((makespan, seed) => {
+					const accuracy = { ...TEMPLATE.accuracy, deltaPoints: seed === 0 ? -30 : 30 };
+					return run('rr', 'never', seed, makespan, { lowerBoundSeconds: 10, accuracy });
+				}),
+			).rows[0] as ComparisonRow;
+		const { timesBound, accuracyDeltaPoints } = spread([10, 20]);
+		expect(timesBound).toMatchObject({ mean: 1.5, low: 1 });
+		expect(timesBound?.high).toBeCloseTo(1.5 + 12.706 * 0.5, 2);
+		expect(accuracyDeltaPoints).toEqual({ mean: 0, low: -100, high: 100 });
+		expect(spread([8, 9]).timesBound?.low).toBe(0.8);
+	});
+
 	it('counts what was aggregated, given up and cut, mean over the seeds', () => {
 		const { queries, calls } = TEMPLATE;
 		const { cut: _, ...earlier } = calls;
