@@ -1,13 +1,20 @@
 /** Results as text for a terminal: plain columns without colour, so that they can be piped and compared. */
 import Table from 'cli-table3';
-import { type ComparisonRow, KNOWS_LENGTHS_NOTE, notesOf, shownScheduler } from './comparison.ts';
+import {
+	type Comparison,
+	type ComparisonRow,
+	KNOWS_LENGTHS_NOTE,
+	notesOf,
+	rowKey,
+	shownScheduler,
+} from './comparison.ts';
 import { auditText, gateText, toldEvidence } from './gate-text.ts';
 import { IDLE_CAUSES } from './gpu-time.ts';
 import type { Estimate } from './student-t.ts';
 import { bindingPart, idlePercent, type Summary, timesBound } from './summary.ts';
 
 /** One line per scheduler and gate. Intervals in brackets appear where several seeds were run. */
-export function comparisonTable(rows: readonly ComparisonRow[]): string {
+export function comparisonTable({ rows, baseline }: Pick<Comparison, 'rows' | 'baseline'>): string {
 	const oneGate = new Set(rows.map(({ gate }) => gate)).size === 1;
 	const isBatch = rows.every(({ latencyP95Seconds }) => latencyP95Seconds === null);
 	const head = [
@@ -40,7 +47,7 @@ export function comparisonTable(rows: readonly ComparisonRow[]): string {
 		row.idlePercent.mean.toFixed(1),
 		aboveBound(row),
 		accuracyChange(row),
-		verdictText(row),
+		verdictText(row, baseline),
 	]);
 	// A single gate is said once, above the table, by whoever prints it; the column would only widen every line. Latencies of a batch say
 	// little beside its makespan.
@@ -149,12 +156,14 @@ function accuracyChange(row: ComparisonRow): string {
 export const promiseText = ({ lossBoundPoints }: ComparisonRow): string | null =>
 	lossBoundPoints === null ? null : `promised ${signed(-lossBoundPoints)}`;
 
-/** Which way the row differs from the baseline, in words. */
-export function verdictText({ wins, speedup }: ComparisonRow): string {
+/** Which way the row differs from the baseline, in words. @param baseline `scheduler/gate`, where the row may be that itself */
+export function verdictText(row: ComparisonRow, baseline?: string): string {
+	const { wins, speedup } = row;
+	if (rowKey(row) === baseline) return '= baseline';
 	if (wins !== null) return wins ? 'faster' : 'slower';
 	if (speedup === null) return 'no common seed';
 	if (speedup.low < speedup.high) return 'no clear difference';
-	return speedup.mean === 1 ? '= baseline' : 'one seed only';
+	return speedup.mean === 1 ? 'same makespan' : 'one seed only';
 }
 
 /** A number with its sign: `+0.24`, `-1.00`, `0.00`. */

@@ -17,7 +17,7 @@ describe('comparisonTable', () => {
 	);
 
 	it('is plain text with one aligned line per row', () => {
-		const text = comparisonTable(compareSummaries(summaries).rows);
+		const text = comparisonTable(compareSummaries(summaries));
 		const lines = text.split('\n');
 		expect(lines).toHaveLength(3);
 		expect(text).not.toContain(ESCAPE);
@@ -29,12 +29,12 @@ describe('comparisonTable', () => {
 	});
 
 	it('has a column for p95 latency only where queries come over time', () => {
-		expect(comparisonTable(compareSummaries(summaries).rows)).not.toContain('latency');
+		expect(comparisonTable(compareSummaries(summaries))).not.toContain('latency');
 		const overTime = summaries.map((summary) => ({
 			...summary,
 			queries: { ...summary.queries, arrivalSpanSeconds: 60, p95Seconds: 12.34 },
 		}));
-		const [head, ...lines] = comparisonTable(compareSummaries(overTime).rows).split('\n');
+		const [head, ...lines] = comparisonTable(compareSummaries(overTime)).split('\n');
 		expect(head).toMatch(/^scheduler +makespan s +p95 latency s +expert s/);
 		for (const line of lines) expect(line).toMatch(/^(rr|dp) +\d+\.\d \(\d+\.\d to \d+\.\d\) +12\.3 /);
 	});
@@ -44,7 +44,7 @@ describe('comparisonTable', () => {
 			...summary,
 			calls: { ...summary.calls, cancelled: 2, neverStarted: 5, cut: 3 },
 		}));
-		const [head, line] = comparisonTable(compareSummaries(busy).rows).split('\n');
+		const [head, line] = comparisonTable(compareSummaries(busy)).split('\n');
 		expect(head).toMatch(/ aggregated +cancelled +cut +idle %/);
 		expect(line).toMatch(/ 1\.00 +40 +7 +3 /);
 	});
@@ -57,16 +57,24 @@ describe('comparisonTable', () => {
 						const summary = runOf('rr', 'calibrated', seed);
 						return { ...summary, accuracy: { ...summary.accuracy, deltaPoints, lossBoundPoints } };
 					}),
-				).rows,
+				),
 			);
 		// Student's t of two values: 12.706 times half of their difference.
 		expect(changed([-0.5, 1.5], 0.1)).toContain(' +0.50 (-12.21 to +13.21), promised -0.10 ');
 		expect(changed([-4.17], null)).toMatch(/ % +-4\.17 +=/);
 	});
 
+	it('calls nothing the baseline that is only as long', () => {
+		const as = (scheduler: string) => ({ ...runOf('rr', 'never', 1), scheduler });
+		const verdicts = (...schedulers: readonly string[]) =>
+			comparisonTable(compareSummaries(schedulers.map(as), 'rr')).match(/(= baseline|same makespan)$/gm);
+		expect(verdicts('rr', 'adaptive:all-share')).toEqual(['= baseline', 'same makespan']);
+		expect(verdicts('adaptive:all-share', 'rr')).toEqual(['same makespan', '= baseline']);
+	});
+
 	it('names the gate only where there are several', () => {
-		expect(comparisonTable(compareSummaries(summaries).rows)).not.toContain('never');
-		const both = comparisonTable(compareSummaries([...summaries, runOf('rr', 'majority', 1)]).rows);
+		expect(comparisonTable(compareSummaries(summaries))).not.toContain('never');
+		const both = comparisonTable(compareSummaries([...summaries, runOf('rr', 'majority', 1)]));
 		expect(both).toMatch(/^scheduler +gate +makespan/);
 		expect(both).toContain('majority');
 	});

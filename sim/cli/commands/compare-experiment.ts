@@ -81,9 +81,7 @@ export async function compareExperiment(typed: string, args: Arguments, io: Io):
 	} else {
 		const gate = gates.length === 1 ? `, gate ${gates[0]}` : '';
 		const title = `${setup.name}, ${seedsText(request)}${gate}, baseline ${comparison.baseline}`;
-		const table = args.flag('ablation')
-			? ablationText(ablationOf(outcome))
-			: comparisonTable(comparison.rows);
+		const table = args.flag('ablation') ? ablationText(ablationOf(outcome)) : comparisonTable(comparison);
 		io.stdout.write(
 			`${title}\n\n${table}\n\nrun folder: ${shown}\nreport:     ${path.join(shown, 'report.html')}\n`,
 		);

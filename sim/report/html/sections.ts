@@ -127,7 +127,7 @@ export function results(comparison: Comparison, summaries: readonly Summary[]): 
 			stacked(row.makespanSeconds, 1),
 			row.latencyP95Seconds === null ? '-' : stacked(row.latencyP95Seconds, 1),
 			row.speedup === null ? '-' : stacked(row.speedup, 2),
-			verdictText(row),
+			verdictText(row, comparison.baseline),
 			row.aggregatedQueries.mean.toFixed(0),
 			givenUpCalls(row).toFixed(0),
 			row.expertSeconds.mean.toFixed(1),
