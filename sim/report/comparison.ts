@@ -5,7 +5,7 @@
  * t on the values themselves.
  */
 import { UsageError } from '../domain/errors.ts';
-import { toldEvidence } from './gate-text.ts';
+import { promisedPoints, toldEvidence } from './gate-text.ts';
 import { type Estimate, estimate } from './student-t.ts';
 import { idlePercent, type Summary, timesBound } from './summary.ts';
 
@@ -32,7 +32,7 @@ export interface ComparisonRow {
 	readonly speedup: Estimate | null;
 	/** Against aggregating everything on the same draws; null when correctness is unknown. */
 	readonly accuracyDeltaPoints: Estimate | null;
-	/** The largest loss that the gate promised not to exceed in one of the runs; null when it promised nothing in one. */
+	/** The largest loss that the gate promised not to exceed in one of the runs; null when in one it promised nothing, or audits took that back. */
 	readonly lossBoundPoints: number | null;
 	/** In how many of the runs the gate spends nothing of its budget, and why in the first of them; null when it spends in all, or has none. */
 	readonly gateNote: string | null;
@@ -126,7 +126,7 @@ function row(runs: readonly Summary[], base: ReadonlyMap<number, Summary>): Comp
 			runs.map((run) => run.accuracy.deltaPoints),
 			(points) => within(-100, 100, estimate(points)),
 		),
-		lossBoundPoints: largest(runs.map((run) => run.accuracy.lossBoundPoints)),
+		lossBoundPoints: largest(runs.map(promisedPoints)),
 		gateNote: gateNote(runs),
 		lowerBoundSeconds: ifAllKnown(
 			runs.map((run) => run.lowerBoundSeconds),

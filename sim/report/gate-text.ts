@@ -30,6 +30,19 @@ export function toldEvidence({
 	return gate === 'never' && note !== null && audit !== null ? null : gateEvidence;
 }
 
+/**
+ * Loss that the gate says it does not exceed; null when it promised nothing, where nobody aggregates and so nothing is lost, and once its audits have found that
+ * votes are no longer what they were.
+ */
+export function promisedPoints({
+	accuracy,
+	gateEvidence,
+}: Pick<Summary, 'accuracy' | 'gateEvidence'>): number | null {
+	const { value, aggregateAllValue, lossBoundPoints } = accuracy;
+	const isAlone = value !== null && aggregateAllValue === null;
+	return isAlone || gateEvidence?.audit?.drifted ? null : lossBoundPoints;
+}
+
 /** How often the aggregator and the vote disagreed where both were asked. */
 export function auditText({ audited, disagreed, expectedShare, drifted }: AuditEvidence): string {
 	if (audited === 0) return 'nothing to audit: no query drawn for it would have skipped the aggregator';

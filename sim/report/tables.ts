@@ -8,7 +8,7 @@ import {
 	rowKey,
 	shownScheduler,
 } from './comparison.ts';
-import { auditText, gateText, toldEvidence } from './gate-text.ts';
+import { auditText, gateText, promisedPoints, toldEvidence } from './gate-text.ts';
 import { IDLE_CAUSES } from './gpu-time.ts';
 import type { Estimate } from './student-t.ts';
 import { bindingPart, idlePercent, type Summary, timesBound } from './summary.ts';
@@ -69,7 +69,7 @@ export function comparisonTable({ rows, baseline }: Pick<Comparison, 'rows' | 'b
 
 /** One run: headline figures, then idle time per GPU by cause. */
 export function summaryTable(summary: Summary): string {
-	const { makespanSeconds, stages, calls, tokens, queries, accuracy, gate, gateEvidence, plan } = summary;
+	const { makespanSeconds, stages, calls, tokens, queries, gate, gateEvidence, plan } = summary;
 	const facts: [string, string][] = [
 		['makespan', `${makespanSeconds.toFixed(1)} s`],
 		['lower bound', boundText(summary)],
@@ -84,7 +84,7 @@ export function summaryTable(summary: Summary): string {
 		['tokens', tokensText(tokens)],
 		['queries', queriesText(summary)],
 		['latency p50 / p95 / p99', `${latencies(queries)} s`],
-		['accuracy', accuracyText(accuracy)],
+		['accuracy', accuracyText(summary)],
 		['GPU time idle', `${idlePercent(summary).toFixed(1)} %`],
 	];
 	const told = toldEvidence(summary);
@@ -208,13 +208,15 @@ function latencies({ p50Seconds, p95Seconds, p99Seconds }: Summary['queries']): 
 	return [p50Seconds, p95Seconds, p99Seconds].map((value) => value?.toFixed(1) ?? '-').join(' / ');
 }
 
-function accuracyText({ value, deltaPoints, lossBoundPoints }: Summary['accuracy']): string {
+function accuracyText(summary: Summary): string {
+	const { value, deltaPoints } = summary.accuracy;
 	if (value === null) return 'unknown';
 	const delta = deltaPoints === null ? '' : `, ${signed(deltaPoints)} points against aggregating everything`;
+	const promised = promisedPoints(summary);
 	const bound =
-		lossBoundPoints === null
+		promised === null
 			? ''
-			: `; the gate promised ${signed(-lossBoundPoints)} at worst, as a mean over many such queries`;
+			: `; the gate promised ${signed(-promised)} at worst, as a mean over many such queries`;
 	return `${(100 * value).toFixed(1)} %${delta}${bound}`;
 }
 

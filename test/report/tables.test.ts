@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { AuditEvidence, GateEvidence } from '../../sim/domain/calibration.ts';
 import { present } from '../../sim/domain/errors.ts';
 import { compareSummaries } from '../../sim/report/comparison.ts';
-import { summarize } from '../../sim/report/summary.ts';
+import { type Summary, summarize } from '../../sim/report/summary.ts';
 import { comparisonTable, signed, summaryTable } from '../../sim/report/tables.ts';
 import { syntheticRun } from '../support/synthetic-log.ts';
 
@@ -80,7 +81,30 @@ describe('comparisonTable', () => {
 	});
 });
 
+const EVIDENCE: GateEvidence = {
+	source: '20000 simulated past queries',
+	...{ learned: 5000, tested: 15_000, budgetPoints: 0.1, confidence: 0.9, skippedShare: 0.5 },
+	cutTokens: { reasoning: null, instruct: null, aggregator: null },
+	...{ lossPoints: 0, lossBoundPoints: 0.1, note: null, queriesNeeded: null },
+	audit: { audited: 40, disagreed: 3, expectedShare: 0.12, drifted: false },
+};
+
 describe('summaryTable', () => {
+	it('promises nothing that nobody can lose, and nothing that audits took back', () => {
+		const plain = runOf('rr', 'calibrated', 1);
+		const told = (audit: Partial<AuditEvidence>, over: Partial<Summary['accuracy']> = {}): string => {
+			const accuracy = { ...plain.accuracy, lossBoundPoints: 0.1, ...over };
+			const gateEvidence = { ...EVIDENCE, audit: { ...(EVIDENCE.audit as AuditEvidence), ...audit } };
+			const summary: Summary = { ...plain, accuracy, gateEvidence };
+			return `${summaryTable(summary)}\n${comparisonTable(compareSummaries([summary]))}`;
+		};
+		expect(told({})).toMatch(/; the gate promised -0\.10 at worst.*, promised -0\.10 /s);
+		const drifted = told({ disagreed: 30, drifted: true });
+		expect(drifted).toContain('no longer as it was');
+		expect(drifted).not.toContain('promised');
+		expect(told({}, { aggregateAllValue: null, deltaPoints: null })).not.toContain('promised');
+	});
+
 	it('shows headline figures and every GPU by cause', () => {
 		const summary = runOf('rr', 'majority', 1);
 		const text = summaryTable(summary);
