@@ -3,10 +3,10 @@ import { z } from 'zod';
 import type { PastQuery } from '../sim/domain/calibration.ts';
 import { UsageError } from '../sim/domain/errors.ts';
 import { type ModelId, modelId } from '../sim/domain/ids.ts';
+import { oneOf } from '../sim/domain/one-of.ts';
 import type { Answer } from '../sim/domain/work.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { expectation, mostTelling, show } from './experiment-problem.ts';
-import { oneOf } from './one-of.ts';
 
 const text = z.string().min(1);
 const tokens = z.int().min(0);

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import { UsageError } from '../sim/domain/errors.ts';
+import { oneOf } from '../sim/domain/one-of.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { experimentJsonSchema } from './experiment-schema.ts';
 import type { ExperimentText, FieldPath } from './experiment-text.ts';
-import { oneOf } from './one-of.ts';
 
 /** What kind of document a text is, for messages. */
 export interface DocumentKind {

@@ -4,7 +4,6 @@ export { didYouMean } from './did-you-mean.ts';
 export { experimentJsonSchema } from './experiment-schema.ts';
 export { experimentNames, listExperiments } from './list-experiments.ts';
 export { loadExperiment, locateField } from './load-experiment.ts';
-export { oneOf } from './one-of.ts';
 export {
 	type MeasuredProfile,
 	measuredProfileJsonSchema,

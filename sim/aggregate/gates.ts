@@ -1,4 +1,5 @@
 import { UsageError } from '../domain/errors.ts';
+import { oneOf } from '../domain/one-of.ts';
 import type { Answer, Gate, GateDecision } from '../domain/work.ts';
 import { budgetGate, type GateContext, type OwnRule } from './budget-gate.ts';
 import { countVotes } from './votes.ts';
@@ -38,7 +39,7 @@ function ownRule(name: string): OwnRule {
 		case 'pair':
 			return PAIR;
 		default:
-			throw new UsageError('E_UNKNOWN_GATE', `gate: expected one of ${gateNames.join(', ')}, got '${name}'`);
+			throw new UsageError('E_UNKNOWN_GATE', `gate: expected ${oneOf(gateNames)}, got '${name}'`);
 	}
 }
 

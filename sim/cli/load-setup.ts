@@ -8,10 +8,11 @@ import {
 	knowsLengths,
 	schedulerNames,
 } from '../../solver/index.ts';
-import { didYouMean, experimentNames, loadExperiment, locateField, oneOf } from '../../traces/index.ts';
+import { didYouMean, experimentNames, loadExperiment, locateField } from '../../traces/index.ts';
 import { createSetupGate, gateNames } from '../aggregate/index.ts';
 import { createProblem } from '../core/problem.ts';
 import { UsageError } from '../domain/errors.ts';
+import { oneOf } from '../domain/one-of.ts';
 import type { Problem, Scheduler } from '../domain/scheduler.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { Gate } from '../domain/work.ts';

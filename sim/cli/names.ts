@@ -1,6 +1,6 @@
 import { didYouMean } from '../../traces/did-you-mean.ts';
-import { oneOf } from '../../traces/one-of.ts';
 import { UsageError } from '../domain/errors.ts';
+import { oneOf } from '../domain/one-of.ts';
 
 /**
  * @param what kind of name, e.g. `scheduler`

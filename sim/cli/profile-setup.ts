@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { didYouMean, oneOf } from '../../traces/index.ts';
+import { didYouMean } from '../../traces/index.ts';
 import type { ReplicaStart } from '../core/executor.ts';
 import { UsageError } from '../domain/errors.ts';
 import { replicaId } from '../domain/ids.ts';
 import type { BackendName } from '../domain/live.ts';
 import type { ReplicaProfile } from '../domain/model.ts';
+import { oneOf } from '../domain/one-of.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { Arguments } from './arguments.ts';
 import type { Io } from './io.ts';

@@ -5,6 +5,7 @@
  * t on the values themselves.
  */
 import { UsageError } from '../domain/errors.ts';
+import { oneOf } from '../domain/one-of.ts';
 import { promisedPoints, toldEvidence } from './gate-text.ts';
 import { type Estimate, estimate } from './student-t.ts';
 import { idlePercent, type Summary, timesBound } from './summary.ts';
@@ -96,10 +97,9 @@ function findBaseline<G>(groups: ReadonlyMap<string, G>, wanted: string | undefi
 		if (wanted === undefined || key === wanted || key.startsWith(`${wanted}/`)) return [key, group];
 	if (wanted === undefined)
 		throw new UsageError('E_NO_RUNS', 'nothing to compare: expected at least one run');
-	const names = [...groups.keys()].join(', ');
 	throw new UsageError(
 		'E_UNKNOWN_BASELINE',
-		`baseline '${wanted}' was not run: expected ${groups.size === 1 ? '' : 'one of '}${names}`,
+		`baseline '${wanted}' was not run: expected ${oneOf([...groups.keys()])}`,
 	);
 }
 

@@ -239,6 +239,12 @@ describe('compareSummaries', () => {
 			'ipl',
 			"baseline 'ipl' was not run: expected rr/never",
 		],
+		[
+			'E_UNKNOWN_BASELINE',
+			[run('rr', 'never', 1, 1), run('ilp', 'never', 1, 1)],
+			'ipl',
+			'expected one of rr/never, ilp/never',
+		],
 		['E_UNKNOWN_BASELINE', [run('rr-x', 'never', 1, 1)], 'rr', 'rr-x/never'],
 		[
 			'E_DUPLICATE_RUN',

@@ -1,9 +1,9 @@
 import { UsageError } from '../../sim/domain/errors.ts';
 import { queryId } from '../../sim/domain/ids.ts';
+import { oneOf } from '../../sim/domain/one-of.ts';
 import type { Question } from '../../sim/domain/question.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { expectation, show } from '../experiment-problem.ts';
-import { oneOf } from '../one-of.ts';
 import { normalAnswer } from './answer-form.ts';
 import { closingBrace } from './boxed-form.ts';
 import { type QuestionLine, questionLineSchema } from './question-schema.ts';

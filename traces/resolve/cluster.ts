@@ -1,9 +1,9 @@
 import { gpuId, hostId } from '../../sim/domain/ids.ts';
 import type { Cluster, Gpu } from '../../sim/domain/model.ts';
+import { oneOf } from '../../sim/domain/one-of.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import type { Experiment } from '../experiment-schema.ts';
 import type { FieldPath } from '../experiment-text.ts';
-import { oneOf } from '../one-of.ts';
 import { gpuTypeNames } from '../read-profile.ts';
 import { gpuMemoryBytes, sharedSpeeds } from './catalog.ts';
 import type { Fail } from './fail.ts';

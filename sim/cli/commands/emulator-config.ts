@@ -1,6 +1,7 @@
 import type { EmulatorConfig } from '../../../live/emulator/config.ts';
-import { didYouMean, oneOf } from '../../../traces/index.ts';
+import { didYouMean } from '../../../traces/index.ts';
 import { UsageError } from '../../domain/errors.ts';
+import { oneOf } from '../../domain/one-of.ts';
 import type { Setup } from '../../domain/setup.ts';
 import type { Arguments } from '../arguments.ts';
 import type { Io } from '../io.ts';
