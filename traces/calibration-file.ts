@@ -29,7 +29,7 @@ const pastQuerySchema = z
 			.describe('The aggregation of exactly these answers.'),
 	})
 	.describe(
-		'A past query: one line of a JSON Lines file. One question, one row: several of one question would count as independent. Rows of different questions differ, if need be in `task`.',
+		'A past query: one line of a JSON Lines file. One question, one row: several of one question would count as independent.',
 	);
 
 type PastLine = z.infer<typeof pastQuerySchema>;
@@ -46,8 +46,7 @@ export interface CalibrationTerms {
 }
 
 /**
- * Reads a calibration file; empty lines are allowed. Rows are taken to be independent of each other: one question, one row. Two that are the same in
- * everything, `task` included, are one question.
+ * Reads a calibration file; empty lines are allowed. Rows are taken to be independent of each other: one question, one row.
  * @param place name of the file in messages
  * @throws UsageError E_CALIBRATION `file:line field: expected X, got Y`
  */
@@ -56,7 +55,6 @@ export function readCalibration(
 	place: string,
 	terms: CalibrationTerms,
 ): readonly PastQuery[] {
-	const firstLine = new Map<string, number>();
 	const past = content
 		.replace(/^\uFEFF/, '')
 		.split('\n')
@@ -65,13 +63,7 @@ export function readCalibration(
 			const at = `${place}:${index + 1}`;
 			const read = parseLine(line, at);
 			checkTerms(read, at, terms);
-			const query = toPastQuery(read);
-			const key = JSON.stringify([query, read.aggregator]);
-			const before = firstLine.get(key);
-			if (before !== undefined)
-				throw problem(at, 'the line', 'a question that no line before has', `line ${before} again`);
-			firstLine.set(key, index + 1);
-			return [query];
+			return [toPastQuery(read)];
 		});
 	if (past.length < 2)
 		throw problem(

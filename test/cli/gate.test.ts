@@ -134,25 +134,6 @@ describe('a calibrated gate on the command line', () => {
 		);
 	});
 
-	it('refuses a calibration file with a row twice, in one line', async () => {
-		const cwd = temporaryFolder();
-		const row = {
-			slots: ['toy-short', 'toy-reason', 'toy-chatty'],
-			answers: ['A', 'A', 'A'],
-			outputTokens: [1, 2, 3],
-			correct: 'A',
-			aggregator: { answer: 'A', outputTokens: 4 },
-		};
-		const place = path.join(cwd, 'past.jsonl');
-		writeFileSync(place, `${JSON.stringify(row)}\n\n${JSON.stringify(row)}\n`);
-		const set = `gate.calibration=${path.relative(process.cwd(), place)}`;
-		const { code, stderr } = await mosaic(['simulate', 'tiny', '--set', set], { cwd });
-		expect(code).toBe(2);
-		expect(stderr).toMatch(
-			/^mosaic: .*past\.jsonl:3 the line: expected a question that no line before has, got line 1 again\n$/,
-		);
-	});
-
 	it('publishes the schema of a calibration file', async () => {
 		const { code, stdout } = await mosaic(['schema', '--of', 'calibration'], { cwd: temporaryFolder() });
 		expect(code).toBe(0);
