@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { SchedulerDeps, TrueOutputTokens } from '../../solver/deps.ts';
+import type { TrueOutputTokens } from '../../solver/deps.ts';
 import {
 	baseName,
 	checkBeforePlanning,
@@ -53,13 +53,11 @@ export function loadSetup(request: SetupRequest, clockSeconds: () => number): Lo
 	// The flags are right, so a wrong name is the file's, or that of a --set.
 	checkField(request, 'scheduler', baseName(setup.scheduler), schedulerNames);
 	checkField(request, 'gate', setup.gate, gateNames);
-	try {
-		for (const { engine } of setup.profiles) checkEngineConfig(engine);
-	} catch (error) {
-		throw placedError(error, experiment, sets);
-	}
 	const lengths = knowsLengths(setup.scheduler) ? { trueOutputTokens: trueOutputTokens(setup) } : {};
-	const policy = createPolicy(request, setup.scheduler, { clockSeconds, ...lengths });
+	const policy = placed(request, () => {
+		for (const { engine } of setup.profiles) checkEngineConfig(engine);
+		return createScheduler(setup.scheduler, { clockSeconds, ...lengths });
+	});
 	return {
 		setup,
 		scheduler: withPlaces(policy, request),
@@ -73,12 +71,19 @@ export function loadSetup(request: SetupRequest, clockSeconds: () => number): Lo
  */
 export function checkPlannable(
 	{ setup, gate }: Pick<LoadedSetup, 'setup' | 'gate'>,
-	{ experiment, sets }: SetupRequest,
+	request: SetupRequest,
 	schedulers: readonly string[] = [setup.scheduler],
 ): void {
 	const problem = createProblem(setup, gate, planningForecaster(setup, gate));
-	try {
+	placed(request, () => {
 		for (const scheduler of schedulers) checkBeforePlanning(scheduler, problem);
+	});
+}
+
+/** What this finds wrong it says with its place in the experiment. */
+function placed<T>({ experiment, sets }: SetupRequest, act: () => T): T {
+	try {
+		return act();
 	} catch (error) {
 		throw placedError(error, experiment, sets);
 	}
@@ -103,17 +108,6 @@ function checkField(
 		`E_UNKNOWN_${field.toUpperCase()}`,
 		`${place} ${field}: expected ${oneOf(known)}, got '${name}'${didYouMean(name, known)}`,
 	);
-}
-
-/** solver/ knows neither file nor flags; where wrong switches stand is said all the same. */
-function createPolicy({ experiment, sets }: SetupRequest, name: string, deps: SchedulerDeps): Scheduler {
-	try {
-		return createScheduler(name, deps);
-	} catch (error) {
-		if (!(error instanceof UsageError && error.code === 'E_UNKNOWN_SWITCH')) throw error;
-		const place = locateField(experiment, { sets }, ['scheduler']);
-		throw new UsageError(error.code, `${place} ${error.message.replace(`scheduler ${name}:`, 'scheduler:')}`);
-	}
 }
 
 /** The scheduler, except that what it refuses in planning says where in the experiment. */

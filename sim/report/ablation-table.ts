@@ -1,5 +1,4 @@
 import type { AblationRow } from './ablation.ts';
-import type { Estimate } from './student-t.ts';
 import { givenUpCalls, plainTable, range, signedRange, verdictText } from './tables.ts';
 
 const HEAD = [
@@ -31,19 +30,15 @@ function ablationCells(rows: readonly AblationRow[]): readonly (readonly string[
 	return rows.map((row) => [
 		row.scheduler,
 		range(row.makespanSeconds, 1),
-		row.kind === 'all' ? '-' : change(row.changePercent, 1),
-		row.kind === 'none' ? '-' : change(row.changeFromNonePercent, 1),
-		row.kind === 'all' ? '-' : change(row.accuracyChangePoints, 2),
+		row.kind === 'all' ? '-' : signedRange(row.changePercent, 1),
+		row.kind === 'none' ? '-' : signedRange(row.changeFromNonePercent, 1),
+		row.kind === 'all' ? '-' : signedRange(row.accuracyChangePoints, 2),
 		row.aggregatedQueries.mean.toFixed(0),
 		givenUpCalls(row).toFixed(0),
 		row.cutCalls.mean.toFixed(0),
 		row.kind === 'all' ? '= all on' : isSame(row) ? 'the very same' : verdictText(row),
 	]);
 }
-
-/** `+3.1 (+1.2 to +5.0)`. */
-const change = (value: Estimate | null, digits: number): string =>
-	value === null ? '-' : signedRange(value, digits);
 
 /** An idea that had nothing to do: seed by seed the same makespan. */
 const isSame = ({ speedup }: AblationRow): boolean =>

@@ -114,15 +114,15 @@ export function gpuTable(summary: Summary): string {
 }
 
 /** `2635.2` or, where there is an interval, `2635.2 (2601.0 to 2669.4)`. */
-export function range({ mean, low, high }: Estimate, digits: number): string {
-	const [middle, from, to] = [mean, low, high].map((value) => value.toFixed(digits));
-	return low === high ? `${middle}` : `${middle} (${from} to ${to})`;
-}
+export const range = (value: Estimate, digits: number): string =>
+	withInterval(value, (each) => each.toFixed(digits));
 
-/** The same of a change: `+3.1 (+1.2 to +5.0)`. */
-export function signedRange({ mean, low, high }: Estimate, digits: number): string {
-	const [middle, from, to] = [mean, low, high].map((value) => signedTo(value, digits));
-	return low === high ? `${middle}` : `${middle} (${from} to ${to})`;
+/** The same of a change: `+3.1 (+1.2 to +5.0)`; `-` where it is not known. */
+export const signedRange = (value: Estimate | null, digits: number): string =>
+	value === null ? '-' : withInterval(value, (each) => signedTo(each, digits));
+
+function withInterval({ mean, low, high }: Estimate, shown: (value: number) => string): string {
+	return low === high ? shown(mean) : `${shown(mean)} (${shown(low)} to ${shown(high)})`;
 }
 
 /** Calls that were given up, begun or not, mean over the seeds. */
@@ -147,7 +147,7 @@ export function boundText(summary: Summary): string {
 /** Change of accuracy in points, and where the gate promised how low it may be, that: `+0.12 (-0.30 to +0.54), promised -0.10`. */
 function accuracyChange(row: ComparisonRow): string {
 	const { accuracyDeltaPoints } = row;
-	const change = accuracyDeltaPoints === null ? '-' : signedRange(accuracyDeltaPoints, 2);
+	const change = signedRange(accuracyDeltaPoints, 2);
 	const promised = promiseText(row);
 	return promised === null ? change : `${change}, ${promised}`;
 }

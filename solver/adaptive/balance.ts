@@ -1,6 +1,5 @@
 import type { ReplicaId } from '../../sim/domain/ids.ts';
-import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
-import { kvTokens } from './estimates.ts';
+import type { Action } from '../../sim/domain/scheduler.ts';
 import type { OpenCallLoad } from './load.ts';
 import type { Outlook } from './outlook.ts';
 
@@ -22,7 +21,7 @@ export function moves(outlook: Outlook, given: Set<ReplicaId>): Action[] {
 		const difference = most.load.workUs - least.load.workUs;
 		if (difference < Math.max(tuning.imbalance * most.load.workUs, tuning.imbalanceSeconds * 1e6)) continue;
 		let movedUs = 0;
-		for (const call of movable(outlook, most.replica, most.load.calls)) {
+		for (const call of movable(outlook, most.load.calls)) {
 			const { id } = call.open.call;
 			if (outlook.isTaken(id)) continue;
 			if (movedUs + call.workUs > difference / 2) break;
@@ -37,29 +36,10 @@ export function moves(outlook: Outlook, given: Set<ReplicaId>): Action[] {
 }
 
 /** In the order in which they should move: those that wait, then the shortest contexts, which cost least to compute again. */
-function movable(
-	outlook: Outlook,
-	replica: ReplicaView,
-	calls: readonly OpenCallLoad[],
-): readonly OpenCallLoad[] {
-	const { switches } = outlook.expected;
-	const waiting = switches.steal ? waitingCalls(outlook, replica, calls) : [];
+function movable({ expected }: Outlook, calls: readonly OpenCallLoad[]): readonly OpenCallLoad[] {
+	const { switches } = expected;
+	const waiting = switches.steal ? calls.filter(({ fits }) => !fits) : [];
 	if (!switches.migrate) return waiting;
 	const rest = calls.filter((call) => !waiting.includes(call));
 	return [...waiting, ...rest.sort((a, b) => a.contextTokens - b.contextTokens)];
-}
-
-/** The last ones dispatched, beyond what the engine can have in its batch. */
-function waitingCalls(
-	outlook: Outlook,
-	replica: ReplicaView,
-	calls: readonly OpenCallLoad[],
-): readonly OpenCallLoad[] {
-	const engine = outlook.profile(replica)?.engine;
-	if (engine === undefined) return [];
-	let freeTokens = kvTokens(engine);
-	return calls.filter(({ contextTokens }, index) => {
-		freeTokens -= contextTokens;
-		return index >= engine.maxNumSeqs || freeTokens < 0;
-	});
 }

@@ -28,6 +28,8 @@ export interface RunningCall {
 	readonly lengths: LengthTable;
 	/** Of these lengths, those that it is past. */
 	readonly passed: number;
+	/** Whether all that it holds has a place in the engine, beside the calls dispatched before it. */
+	readonly fits: boolean;
 }
 
 export interface OpenCallLoad extends RunningCall {
@@ -74,7 +76,8 @@ function runningOn(outlook: Outlook, replica: ReplicaView, profile: ReplicaProfi
 		const lengths = tables.known === null ? estimate.lengths : outlook.lengthsOf(call);
 		const contextTokens = call.promptTokens + tokens;
 		freeTokens -= contextTokens;
-		running.push({ open, tokens, contextTokens, lengths, passed: countUpTo(lengths, tokens) });
+		const fits = freeTokens >= 0 && running.length < engine.maxNumSeqs;
+		running.push({ open, tokens, contextTokens, lengths, passed: countUpTo(lengths, tokens), fits });
 	}
 	return running;
 }
@@ -126,14 +129,14 @@ class Load implements ReplicaLoad {
 		let sumUs = 0;
 		let variableUs = 0;
 		const calls = this.running.map((running): OpenCallLoad => {
-			const { open, tokens, contextTokens, lengths, passed } = running;
+			const { open, tokens, contextTokens, lengths, passed, fits } = running;
 			const { role } = open.call;
 			rates[role] ??= rateOf(profile, outlook.batch(profile, role));
 			const left = residualPast(lengths, passed, tokens);
 			const workUs = workAtRate(rates[role], contextTokens, left);
 			sumUs += workUs;
 			variableUs += workAtRate(beside, contextTokens, left);
-			return { open, tokens, contextTokens, lengths, passed, workUs };
+			return { open, tokens, contextTokens, lengths, passed, fits, workUs };
 		});
 		return { calls, workUs: sumUs, variableUs };
 	}

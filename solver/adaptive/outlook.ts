@@ -201,8 +201,9 @@ export class Outlook {
 	/** Of one GPU, for the aggregations that queries with their experts are expected to need. */
 	private comingUs(): number {
 		const { aggregator, aggregatedShare } = this.expected;
-		const profile = aggregator === null ? undefined : this.anyProfile(aggregator);
-		if (aggregator === null || profile === undefined) return 0;
+		if (aggregator === null) return 0;
+		const profile = this.anyProfile(aggregator);
+		if (profile === undefined) return 0;
 		let begun = this.view.pending(aggregator, 'aggregator').length;
 		for (const { id, model } of this.replicas)
 			if (model === aggregator)

@@ -1,4 +1,5 @@
 import { UsageError } from '../../sim/domain/errors.ts';
+import { oneOf } from '../../sim/domain/one-of.ts';
 
 /** The ideas of the adaptive policy. Each can be turned off, so that what it is worth can be measured. */
 export const ADAPTIVE_SWITCHES = [
@@ -57,8 +58,7 @@ export function parseSwitches(scheduler: string): Switches {
 	const switches = all(base === 'all');
 	for (const change of changes) {
 		const name = change.slice(1);
-		if (!isSwitch(name))
-			throw unknown(scheduler, `one of ${ADAPTIVE_SWITCHES.join(', ')} after + or -`, name);
+		if (!isSwitch(name)) throw unknown(scheduler, `${oneOf(ADAPTIVE_SWITCHES)} after + or -`, name);
 		switches[name] = change.startsWith('+');
 	}
 	return switches;

@@ -70,10 +70,13 @@ export function replicationCap(
 	return Math.max(1, Math.min(known.length, Math.floor(sum / known.length)));
 }
 
+/** Where a model may sit. */
+type Fitting = Pick<SeatedExpert, 'costs'>;
+
 /** Whether all experts find a seat: a matching of experts to the K seats of each worker, by augmenting paths. */
-export function canSeat(experts: readonly SeatedExpert[], freeSeats: readonly number[]): boolean {
-	const seated = freeSeats.map((): SeatedExpert[] => []);
-	const seat = (expert: SeatedExpert, tried: Set<number>): boolean => {
+export function canSeat(experts: readonly Fitting[], freeSeats: readonly number[]): boolean {
+	const seated = freeSeats.map((): Fitting[] => []);
+	const seat = (expert: Fitting, tried: Set<number>): boolean => {
 		for (let n = 0; n < freeSeats.length; n++) {
 			if ((expert.costs[n] ?? null) === null || tried.has(n)) continue;
 			tried.add(n);
@@ -101,10 +104,9 @@ export function canSeat(experts: readonly SeatedExpert[], freeSeats: readonly nu
 export function checkSeats(problem: Problem): void {
 	const workers = problem.cluster.gpus;
 	const { maxModelsPerWorker } = problem.options;
-	const experts = expertWork(problem).map(({ model, calls }): SeatedExpert => {
+	const experts = expertWork(problem).map(({ model }): Fitting => {
 		const fitting = new Set(workersFor(problem, model).map(({ id }) => id));
-		const costs = workers.map((gpu) => (fitting.has(gpu.id) ? gpu : null));
-		return { model, calls, cap: workers.length, costs };
+		return { costs: workers.map((gpu) => (fitting.has(gpu.id) ? gpu : null)) };
 	});
 	const fits = (seats: number): boolean =>
 		canSeat(

@@ -36,8 +36,7 @@ const COLUMNS: readonly Column[] = [
 	{ head: 'cut', cell: ({ cutCalls }) => cutCalls.mean.toFixed(0) },
 	{
 		head: 'accuracy, points',
-		cell: ({ accuracyDeltaPoints }) =>
-			accuracyDeltaPoints === null ? '-' : signedRange(accuracyDeltaPoints, 2),
+		cell: ({ accuracyDeltaPoints }) => signedRange(accuracyDeltaPoints, 2),
 	},
 	{
 		head: 'promised',
