@@ -112,6 +112,8 @@ async function needLibrary(): Promise<void> {
 		return stdout.includes('libnuma.so.1');
 	};
 	if (await isThere()) return;
+	// On a bare machine the lists of packages are empty.
+	await run('apt-get', ['update', '-qq']).catch(() => undefined);
 	await run('apt-get', ['install', '-y', '-qq', 'libnuma1']).catch(() => undefined);
 	if (!(await isThere())) throw new Unavailable('libnuma.so.1 is missing: apt-get install libnuma1');
 }
