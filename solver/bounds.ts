@@ -16,7 +16,7 @@ export interface LowerBound {
 	readonly seconds: number;
 	/** All GPUs busy all the time, every call where it is cheapest, on GPUs of whatever type. */
 	readonly areaSeconds: number;
-	/** The same as a linear program that also sees how much each GPU type can take; no less than the area. */
+	/** The same as a linear program that also sees how much each GPU type can take, and that a query's calls follow one another; no less than the area. */
 	readonly lpSeconds: number;
 	/** One query's longest path. */
 	readonly chainSeconds: number;
@@ -29,12 +29,14 @@ export interface LowerBound {
  * LP. Every step of an engine over t GPUs takes t GPU-times-step out of the cluster's (capacity x wall time). A GPU's capacity is the
  * most that the speeds of engines on it can add up to: 1 for a single engine and for equal shares, more where sharing was measured to
  * gain. call-charges.ts charges each step's time to the calls in it, never more than it takes, so the charges of the calls that run on GPUs of
- * type g are at most capacity(g) x wall time, W. Which call runs where, and which way a query goes, may be divided as one likes: that is a
- * linear program with W to be minimal. For any prices of GPU time with the sum of price(g) x capacity(g) equal to 1,
+ * type g are at most capacity(g) x wall time, W. And the steps that serve one call after another of the same query follow one another, so they
+ * take at most W together. Which call runs where, and which way a query goes, may be divided as one likes: that is a
+ * linear program with W to be minimal. For any prices of GPU time, and z of chains of calls, with the sum of price(g) x capacity(g) and z equal to 1,
  *
- *     W >= sum over queries of the least over its ways of the sum over calls and their tokens of the least over profiles of price(g) x t x charges,
+ *     W >= sum over queries of the least over its ways of the sum over calls of the least over paths from profile to profile of price(g) x t x charges
+ *          and, for calls of chains, z x their time alone,
  *
- * and the best prices give the optimum (duality). Area is the same with one price for all types. To that comes loading:
+ * and the best prices give the optimum (duality). Area is the same with one price for all GPU types, and none for chains. To that comes loading:
  * - before the first load ends nothing computes, so each GPU loses the shortest load L. A model of which every schedule needs a load loses
  *   what its load takes beyond L, where no GPU takes two engines at a time, so that a loading GPU does nothing else;
  * - or, instead of L for each GPU, the loads of all those models. The better of the two is taken.

@@ -2,7 +2,7 @@ import type { EngineConfig, ReplicaProfile } from '../sim/domain/model.ts';
 import type { RequiredCall } from '../sim/domain/required-work.ts';
 import { type Computing, decodeUs, leastComputing } from './decode-cost.ts';
 import { leastOf } from './least-of.ts';
-import { formsOf, type StepForm } from './step-forms.ts';
+import { FORM_KINDS, type FormKind, formOf, type StepForm } from './step-forms.ts';
 
 /**
  * Time of one call alone on engines of these profiles, between which it may move as it likes, at least: its prompt in the best chunks, then a step for
@@ -13,6 +13,7 @@ import { formsOf, type StepForm } from './step-forms.ts';
 export function latencyUs(
 	profiles: readonly ReplicaProfile[],
 	{ promptTokens, outputTokens }: Pick<RequiredCall, 'promptTokens' | 'outputTokens'>,
+	kinds: readonly FormKind[] = FORM_KINDS,
 ): number {
 	const decodes = outputTokens - 1;
 	const latency = (forms: readonly OwnForm[]): number => {
@@ -31,13 +32,11 @@ export function latencyUs(
 			)
 		);
 	};
-	const own = profiles.map((profile) =>
-		formsOf(profile).map((form): OwnForm => ({ form, engine: profile.engine })),
-	);
 	// One form of each profile is a bound, whichever it is: of the GPUs' time, and of the host's where that runs beside it.
 	return Math.max(
-		latency(own.flatMap((forms) => forms.slice(0, 1))),
-		latency(own.flatMap((forms) => forms.slice(-1))),
+		...kinds.map((kind) =>
+			latency(profiles.map((profile) => ({ form: formOf(profile, kind), engine: profile.engine }))),
+		),
 	);
 }
 

@@ -1,8 +1,8 @@
 import type { ModelId } from '../sim/domain/ids.ts';
 import type { Cluster, Gpu, ReplicaProfile } from '../sim/domain/model.ts';
 import type { RequiredCall, RequiredWork, Way } from '../sim/domain/required-work.ts';
-import { type Charges, chargesOf, pricedCharges, workUs } from './call-charges.ts';
 import { leastOf } from './least-of.ts';
+import { chargeModel } from './model-charges.ts';
 
 /** One profile that the cluster can hold. */
 export interface BoundOption {
@@ -23,30 +23,36 @@ type Prices = ReadonlyMap<string, number>;
 
 /** Rounds in which charges are chosen for the ways that are cheapest under the last ones. */
 const CHARGE_ROUNDS = 3;
+/** Rounds in which the prices of chains are chosen for the bound that the last ones gave. */
+const CHAIN_ROUNDS = 3;
+/** To choose from for each model, in units of a GPU's price. */
+const CHAIN_PRICES = [0, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4];
 /** Halvings of the step in the search for prices; any prices give a bound. */
 const PRICE_HALVINGS = 6;
 
-/** What keeping all GPUs busy all the time takes, with one price for all of them and with the best prices found. */
+/**
+ * What keeping all GPUs busy all the time takes, with one price for all of them; and with the best prices found for the time of each GPU type and
+ * of the longest chains.
+ */
 export function gpuTimeUs(problem: BoundProblem): { readonly areaUs: number; readonly lpUs: number } {
 	const capacities = capacityByType(problem);
 	const total = [...capacities.values()].reduce((sum, capacity) => sum + capacity, 0);
 	const uniform = new Map([...capacities.keys()].map((type) => [type, 1 / total]));
-	const areaUs = pricedUs(problem, uniform);
-	return {
-		areaUs,
-		lpUs: capacities.size === 1 ? areaUs : bestPricedUs(problem, capacities, uniform, areaUs),
-	};
+	const areaUs = pricedUs(problem, uniform, null);
+	const prices = bestPrices(problem, capacities, uniform, areaUs);
+	return { areaUs, lpUs: Math.max(areaUs, pricedUs(problem, prices, 1 / total)) };
 }
 
 /** Moves shares of the capacity's worth between pairs of GPU types while that raises the bound. */
-function bestPricedUs(
+function bestPrices(
 	problem: BoundProblem,
 	capacities: ReadonlyMap<string, number>,
 	uniform: Prices,
 	uniformUs: number,
-): number {
+): Prices {
 	const types = [...capacities.keys()];
 	let worth = new Map(types.map((type) => [type, (uniform.get(type) ?? 0) * (capacities.get(type) ?? 0)]));
+	let best = uniform;
 	let bestUs = uniformUs;
 	const tried = (from: string, to: string, step: number): boolean => {
 		const moved = Math.min(step, worth.get(from) ?? 0);
@@ -55,71 +61,121 @@ function bestPricedUs(
 		next.set(from, (worth.get(from) ?? 0) - moved);
 		next.set(to, (worth.get(to) ?? 0) + moved);
 		const prices = new Map(types.map((type) => [type, (next.get(type) ?? 0) / (capacities.get(type) ?? 1)]));
-		const us = pricedUs(problem, prices);
+		const us = pricedUs(problem, prices, null);
 		if (us <= bestUs) return false;
+		best = prices;
 		bestUs = us;
 		worth = next;
 		return true;
 	};
 	let step = 0.25;
-	for (let halvings = 0; halvings < PRICE_HALVINGS; ) {
+	for (let halvings = 0; types.length > 1 && halvings < PRICE_HALVINGS; ) {
 		const isBetter = types.some((from) => types.some((to) => from !== to && tried(from, to, step)));
 		if (isBetter) continue;
 		step /= 2;
 		halvings++;
 	}
-	return bestUs;
+	return best;
 }
 
-/** Wall time that the priced GPU time of all calls and loads takes at least. */
-function pricedUs(problem: BoundProblem, prices: Prices): number {
-	let calls = problem.work.flatMap(({ ways }) => ways.flat());
+/**
+ * Wall time that the priced GPU time of all calls and loads takes at least.
+ * @param chainUnit of the prices of chains; null: they have none
+ */
+function pricedUs(problem: BoundProblem, prices: Prices, chainUnit: number | null): number {
+	let typical = problem.work.flatMap(({ ways }) => ways);
 	let bestUs = 0;
 	for (let round = 0; round < CHARGE_ROUNDS; round++) {
-		const costUs = callCosts(problem, prices, calls);
-		bestUs = Math.max(bestUs, boundUs(problem, prices, costUs));
-		const cheapest = problem.work.flatMap(({ ways }) => cheapestWay(ways, costUs));
-		if (cheapest.length === calls.length && cheapest.every((call, i) => call === calls[i])) break;
-		calls = cheapest;
+		const costs = callCosts(problem, prices, typical, [0], 0);
+		bestUs = Math.max(bestUs, boundUs(problem, prices, costs));
+		if (chainUnit !== null) bestUs = withChains(problem, prices, typical, chainUnit, bestUs);
+		const cheapest = problem.work.map(({ ways }) => cheapestWay(ways, costs.callUs));
+		if (cheapest.length === typical.length && cheapest.every((way, i) => way === typical[i])) break;
+		typical = cheapest;
 	}
 	return bestUs;
 }
 
-type CallCost = (call: RequiredCall) => number;
-
-/** @param typical calls for which the charges are made as high as they can be */
-function callCosts({ options }: BoundProblem, prices: Prices, typical: readonly RequiredCall[]): CallCost {
-	const byModel = new Map<ModelId, RequiredCall[]>();
-	for (const call of typical) {
-		const own = byModel.get(call.model);
-		if (own === undefined) byModel.set(call.model, [call]);
-		else own.push(call);
+/** A ratio is made as large as it can be: what pays at the bound found so far raises it, until nothing does. */
+function withChains(
+	problem: BoundProblem,
+	prices: Prices,
+	typical: readonly Way[],
+	unit: number,
+	withoutUs: number,
+): number {
+	const chainPrices = CHAIN_PRICES.map((price) => price * unit);
+	let bestUs = withoutUs;
+	for (let round = 0; round < CHAIN_ROUNDS; round++) {
+		const us = boundUs(problem, prices, callCosts(problem, prices, typical, chainPrices, bestUs));
+		if (us <= bestUs) break;
+		bestUs = us;
 	}
-	const charged = new Map<ModelId, readonly Charges[]>();
-	for (const [model, own] of options)
-		charged.set(
-			model,
-			own.map(({ profile }) =>
-				pricedCharges(
-					chargesOf(profile, byModel.get(model) ?? []),
-					profile.tensorParallel * priceOf(prices, profile),
-				),
-			),
-		);
-	return memo((call) => {
-		const charges = charged.get(call.model) ?? [];
-		return charges.length === 0 ? 0 : workUs(charges, call);
-	});
+	return bestUs;
 }
 
-function boundUs(problem: BoundProblem, prices: Prices, costUs: CallCost): number {
-	const { work, options } = problem;
+interface CallCosts {
+	readonly callUs: (call: RequiredCall) => number;
+	/** Sum of the prices of chains. */
+	readonly chainPrice: number;
+}
+
+/**
+ * @param typical ways for whose calls the charges are made as high as they can be
+ * @param chainPrices to choose from
+ * @param aroundUs about what the bound will be
+ */
+function callCosts(
+	problem: BoundProblem,
+	prices: Prices,
+	typical: readonly Way[],
+	chainPrices: readonly number[],
+	aroundUs: number,
+): CallCosts {
+	const { options } = problem;
+	const profilesOf = (model: ModelId) => (options.get(model) ?? []).map(({ profile }) => profile);
+	const charges = new Map(
+		[...options.keys()].map((model) => [
+			model,
+			chargeModel(
+				{
+					model,
+					engines: profilesOf(model).map((profile) => ({
+						profile,
+						price: priceOf(prices, profile) * profile.tensorParallel,
+					})),
+					typical,
+					profilesOf,
+				},
+				chainPrices,
+				aroundUs - firstLoadUs(problem),
+			),
+		]),
+	);
+	const all = [...charges.values()];
+	return {
+		callUs: memo((call) =>
+			all.reduce(
+				(sum, { chainUs }) => sum + (chainUs.get(call.call) ?? 0),
+				charges.get(call.model)?.callUs(call) ?? 0,
+			),
+		),
+		chainPrice: all.reduce((sum, { chainPrice }) => sum + chainPrice, 0),
+	};
+}
+
+const firstLoadUs = ({ options }: BoundProblem): number =>
+	leastOf([...options.values()].flat(), ({ profile }) => profile.loadUs);
+
+/** The prices of GPU time add up to 1 over all GPUs, and those of chains come to that. */
+function boundUs(problem: BoundProblem, prices: Prices, { callUs, chainPrice }: CallCosts): number {
+	const { work } = problem;
 	const costs = work.map(({ ways, arrivalUs }) => ({
 		arrivalUs,
-		us: leastOf(ways, (way) => wayCost(way, costUs)),
+		us: leastOf(ways, (way) => wayCost(way, callUs)),
 	}));
 	const allUs = costs.reduce((sum, { us }) => sum + us, 0);
-	const firstLoadUs = leastOf([...options.values()].flat(), ({ profile }) => profile.loadUs);
+	const firstUs = firstLoadUs(problem);
 	let beyondFirstUs = 0;
 	let loadsUs = 0;
 	for (const own of neededModels(problem)) {
@@ -129,14 +185,16 @@ function boundUs(problem: BoundProblem, prices: Prices, costUs: CallCost): numbe
 					? priceOf(prices, profile) * profile.tensorParallel * Math.max(0, profile.loadUs - lessUs)
 					: 0,
 			);
-		beyondFirstUs += loadUs(firstLoadUs);
+		beyondFirstUs += loadUs(firstUs);
 		loadsUs += loadUs(0);
 	}
-	let latestUs = Math.max(firstLoadUs + beyondFirstUs + allUs, loadsUs + allUs);
+	const worth = 1 + chainPrice;
+	const beforeUs = Math.max(firstUs + beyondFirstUs, loadsUs) + chainPrice * firstUs;
+	let latestUs = (beforeUs + allUs) / worth;
 	let lateUs = 0;
 	for (const { arrivalUs, us } of costs.toSorted((a, b) => b.arrivalUs - a.arrivalUs)) {
 		lateUs += us;
-		latestUs = Math.max(latestUs, arrivalUs + lateUs);
+		latestUs = Math.max(latestUs, arrivalUs + lateUs / worth);
 	}
 	return latestUs;
 }
@@ -174,9 +232,10 @@ function capacityOf({ sharedSpeeds = [] }: Gpu, enginesPerGpu: number): number {
 
 const priceOf = (prices: Prices, { gpuType }: ReplicaProfile): number => prices.get(gpuType) ?? 0;
 
-const wayCost = (way: Way, costUs: CallCost): number => way.reduce((sum, call) => sum + costUs(call), 0);
+const wayCost = (way: Way, costUs: CallCosts['callUs']): number =>
+	way.reduce((sum, call) => sum + costUs(call), 0);
 
-function cheapestWay(ways: readonly Way[], costUs: CallCost): Way {
+function cheapestWay(ways: readonly Way[], costUs: CallCosts['callUs']): Way {
 	let best: Way = [];
 	let bestUs = Number.POSITIVE_INFINITY;
 	for (const way of ways) {

@@ -18,12 +18,20 @@ export interface StepForm {
  * Forms that a step takes at least. Synchronous: one, host and GPU time in sum. Asynchronous: the host's and the GPU's time, each of
  * which a step takes at least.
  */
-export function formsOf({ step, engine }: Pick<ReplicaProfile, 'step' | 'engine'>): readonly StepForm[] {
+function formsOf({ step, engine }: Pick<ReplicaProfile, 'step' | 'engine'>): readonly StepForm[] {
 	const host = hostForm(step);
 	const gpu = gpuForm(step);
 	if (engine.asyncScheduling) return [gpu, host];
 	return [{ ...gpu, fixedUs: host.fixedUs + gpu.fixedUs, perSequenceUs: host.perSequenceUs }];
 }
+
+/** Which of a profile's forms: the GPUs' time, or the host's, in one with theirs where steps are synchronous. */
+export type FormKind = 'gpu' | 'host';
+
+export const FORM_KINDS: readonly FormKind[] = ['gpu', 'host'];
+
+export const formOf = (profile: Pick<ReplicaProfile, 'step' | 'engine'>, kind: FormKind): StepForm =>
+	formsOf(profile).at(kind === 'gpu' ? 0 : -1) as StepForm;
 
 const hostForm = ({ hostUs, hostPerSequenceUs }: StepCost): StepForm => ({
 	fixedUs: hostUs,

@@ -14,10 +14,11 @@ import { createForecaster } from '../../sim/run/forecaster.ts';
 import { requiredWork } from '../../sim/run/required-work.ts';
 import { simulate } from '../../sim/run/simulate.ts';
 import { type LowerBound, lowerBoundSeconds } from '../../solver/bounds.ts';
-import { chargesOf } from '../../solver/call-charges.ts';
+import { borneCharges, type Charges, sharedCharges } from '../../solver/call-charges.ts';
 import { latencyUs } from '../../solver/call-latency.ts';
 import { expectedBoundSeconds } from '../../solver/expected-bound.ts';
 import { createScheduler } from '../../solver/index.ts';
+import { FORM_KINDS, formOf } from '../../solver/step-forms.ts';
 import { randomSetup, sharingShapes, whole } from '../support/random-setup.ts';
 import {
 	FLAT_STEP,
@@ -287,22 +288,53 @@ describe('the charges behind the area', () => {
 		for (let seed = 0; seed < 3000; seed++) {
 			const random = randomStream(seed, 'step');
 			const profile = randomProfile(random);
-			const charges = chargesOf(profile, requiredCalls(10, whole(random, 1, 400), whole(random, 1, 400)));
+			const price = 0.1 + random();
 			const step = randomStep(random, profile.engine);
-			const chargedUs =
-				charges.perSequenceUs * step.sequences +
-				charges.perTokenUs * step.tokens +
-				charges.perHeldUs * step.held +
-				charges.perDecodeUs * step.decodes +
-				charges.perContextUs * step.context;
-			const takenUs = stepUs(profile, step);
-			expect({ seed, chargedUs }).toEqual({
-				seed,
-				chargedUs: expect.toSatisfy((us: number) => us <= takenUs * (1 + 1e-9)),
-			});
-			if (chargedUs > 0.9 * takenUs) tight++;
+			const leftUs = price * stepUs(profile, step) * (1 + 1e-9);
+			for (const kind of FORM_KINDS)
+				for (const charges of sharedCharges(profile, formOf(profile, kind), price)) {
+					const us = chargedUs(charges, step);
+					expect({ seed, us }).toEqual({
+						seed,
+						us: expect.toSatisfy((charged: number) => charged <= leftUs),
+					});
+					if (us > 0.9 * leftUs) tight++;
+				}
 		}
-		expect(tight).toBeGreaterThan(100);
+		expect(tight).toBeGreaterThan(1000);
+	});
+
+	it('never exceed it, and what the time of the bearers is worth, where these pay for what is fixed', () => {
+		let tight = 0;
+		for (let seed = 0; seed < 3000; seed++) {
+			const random = randomStream(seed, 'borne');
+			const profile = randomProfile(random);
+			const price = 0.1 + random();
+			const chainPrice = random() < 0.3 ? 0 : 2 * random() ** 4;
+			const step = randomStep(random, profile.engine);
+			for (const kind of FORM_KINDS) {
+				const form = formOf(profile, kind);
+				const bearer = bearerIn(random, step);
+				const rest = without(step, bearer);
+				const aloneUs =
+					form.fixedUs +
+					form.perSequenceUs +
+					bearer.decodes * form.perDecodeUs +
+					bearer.context * form.perContextUs;
+				for (const { bearers, others } of borneCharges(profile, form, price, chainPrice)) {
+					const us = chargedUs(bearers, bearer) + chargedUs(others, rest) + chainPrice * aloneUs;
+					const withoutUs = chargedUs(others, step);
+					const leftUs = stepUs(profile, step) * (1 + 1e-9);
+					expect({ seed, us, withoutUs }).toEqual({
+						seed,
+						us: expect.toSatisfy((charged: number) => charged <= (price + chainPrice) * leftUs),
+						withoutUs: expect.toSatisfy((charged: number) => charged <= price * leftUs),
+					});
+					if (us > 0.9 * (price + chainPrice) * leftUs) tight++;
+				}
+			}
+		}
+		expect(tight).toBeGreaterThan(1000);
 	});
 });
 
@@ -510,6 +542,29 @@ function randomStep(random: RandomStream, engine: EngineConfig): Step {
 		held: Math.min(held, memory),
 	};
 }
+
+const chargedUs = (charges: Charges, step: Step): number =>
+	charges.perSequenceUs * step.sequences +
+	charges.perTokenUs * step.tokens +
+	charges.perHeldUs * step.held +
+	charges.perDecodeUs * step.decodes +
+	charges.perContextUs * step.context;
+
+/** One sequence of a step: a decode with some of the context, or a chunk of one token. */
+function bearerIn(random: RandomStream, step: Step): Step {
+	const context = step.decodes === 0 ? 0 : Math.floor(step.context * random() ** 2);
+	const decodes = Math.min(1, step.decodes);
+	return { sequences: 1, tokens: 1, prefillChunkSquares: 0, decodes, context, held: context + 1 };
+}
+
+const without = (step: Step, part: Step): Step => ({
+	sequences: step.sequences - part.sequences,
+	tokens: step.tokens - part.tokens,
+	prefillChunkSquares: step.prefillChunkSquares,
+	decodes: step.decodes - part.decodes,
+	context: step.context - part.context,
+	held: step.held - part.held,
+});
 
 /** Sum of the squares of `tokens` dealt out as evenly as can be. */
 function leastSquares(tokens: number, sequences: number): number {
