@@ -68,29 +68,33 @@ export class Outlook {
 	/** Microseconds of one engine of this profile that fresh calls of one role take. */
 	callsUs(profile: ReplicaProfile, role: CallRole, calls: readonly Call[]): number {
 		const { known } = this.tables;
-		if (known === null) return calls.length * this.callUs(profile, role);
-		const batch = this.batch(profile, role);
+		return known === null ? calls.length * this.callUs(profile, role) : this.knownUs(known, profile, calls);
+	}
+
+	/** The same of calls of any role whose lengths are known. */
+	private knownUs(known: Foreknowledge, profile: ReplicaProfile, calls: readonly Call[]): number {
 		return known.sum(calls, profile, (call) =>
-			wholeWorkUs(profile, batch, call.promptTokens, residual(this.lengthsOf(call), 0)),
+			wholeWorkUs(
+				profile,
+				this.batch(profile, call.role),
+				call.promptTokens,
+				residual(this.lengthsOf(call), 0),
+			),
 		);
 	}
 
 	/** Microseconds of one engine of this profile that the pending calls of its model take, if this share of the held ones is needed. */
 	queuedUs(profile: ReplicaProfile, needed: number): number {
 		const { released, releasedCount, aggregations, held, heldCount } = this.pending(profile.model);
-		if (this.tables.known === null) {
+		const { known } = this.tables;
+		if (known === null) {
 			const expertUs = this.callUs(profile, 'expert');
 			const aggregationsUs = aggregations * this.callUs(profile, 'aggregator');
 			return (releasedCount - aggregations) * expertUs + aggregationsUs + needed * heldCount * expertUs;
 		}
-		const sumUs = (lists: Queues['held'], role: CallRole): number =>
-			lists.reduce((sum, calls) => sum + this.callsUs(profile, role, calls), 0);
-		const first = aggregations > 0 ? 1 : 0;
-		return (
-			sumUs(released.slice(0, first), 'aggregator') +
-			sumUs(released.slice(first), 'expert') +
-			needed * sumUs(held, 'expert')
-		);
+		const sumUs = (lists: Queues['held']): number =>
+			lists.reduce((sum, calls) => sum + this.knownUs(known, profile, calls), 0);
+		return sumUs(released) + needed * sumUs(held);
 	}
 
 	/** The longest first, where that is known. */

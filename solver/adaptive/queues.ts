@@ -37,6 +37,8 @@ export function queuesOf(outlook: Outlook, model: ModelId): Queues {
 		released.push(...held);
 		held.length = 0;
 	}
+	// Who knows the lengths needs no order of roles and answers: the longest chain first, whatever it begins with.
+	if (outlook.tables.known !== null) released.splice(0, released.length, outlook.inOrder(released.flat()));
 	const count = (calls: readonly (readonly Call[])[]): number =>
 		calls.reduce((sum, list) => sum + list.length, 0);
 	return {
