@@ -212,6 +212,8 @@ export interface SlotView {
 	readonly state: CallState;
 	/** Undefined until the call ended; null when it failed, was cancelled or no answer could be extracted. */
 	readonly answer: Answer | undefined;
+	/** Generated when it ended; undefined before. */
+	readonly outputTokens: number | undefined;
 }
 
 /** A call on a replica. */
@@ -253,6 +255,8 @@ export interface View {
 	openOn(replica: ReplicaId): readonly OpenCall[];
 	/** Tokens that a call brought along to where it is, or has with it while it is pending: 0 unless it moved or was parked. */
 	carriedTokens(call: CallId): number;
+	/** Slots of a query that have ended. */
+	answersOf(query: QueryId): number;
 	/** Limit on the generated tokens of a call that the gate's accuracy budget pays for: at most the call's own. */
 	cutTokens(call: Call): number;
 	/** Unsettled queries whose verdict is `accept`, in the order in which they became so. */

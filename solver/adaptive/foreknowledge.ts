@@ -8,7 +8,6 @@ import { type LengthTable, survival } from './lengths.ts';
 export class Foreknowledge {
 	readonly tokens: TrueOutputTokens;
 	private readonly tables = new Map<number, LengthTable>();
-	private readonly ordered = new WeakMap<readonly Call[], readonly Call[]>();
 	private readonly sorted = new WeakMap<readonly Call[], LengthTable>();
 	private readonly sums = new WeakMap<readonly Call[], Map<ReplicaProfile, number>>();
 
@@ -27,18 +26,8 @@ export class Foreknowledge {
 		return table;
 	}
 
-	/** Those first whose own tokens and those of their query's aggregation, should there be one, are most: that long it takes at least. */
-	longestFirst(calls: readonly Call[], lengthsOf: (call: Call) => LengthTable): readonly Call[] {
-		let ordered = this.ordered.get(calls);
-		if (ordered === undefined) {
-			const entries = calls.map((call) => ({ call, tokens: this.chainTokens(call, lengthsOf(call)) }));
-			ordered = entries.sort((a, b) => b.tokens - a.tokens).map(({ call }) => call);
-			this.ordered.set(calls, ordered);
-		}
-		return ordered;
-	}
-
-	private chainTokens({ query, role }: Call, [own = 0]: LengthTable): number {
+	/** Its tokens and those of its query's aggregation, should there be one: that long it takes at least. */
+	chainTokens({ query, role }: Call, [own = 0]: LengthTable): number {
 		if (role === 'aggregator') return own;
 		return own + this.tokens({ id: aggregatorCallId(query), query, role: 'aggregator' });
 	}

@@ -58,8 +58,9 @@ const NO_LOAD: ReplicaLoad = {
 
 /** In order of dispatch, which is that of the engine: those that find no room any more wait, and get no further. */
 function runningOn(outlook: Outlook, replica: ReplicaView, profile: ReplicaProfile): readonly RunningCall[] {
-	const { view, tables } = outlook;
+	const { view, tables, expected } = outlook;
 	const { step, engine } = profile;
+	const isTold = tables.known !== null || expected.switches.predict;
 	const estimates = {
 		expert: outlook.estimate(replica.model, 'expert'),
 		aggregator: outlook.estimate(replica.model, 'aggregator'),
@@ -73,7 +74,7 @@ function runningOn(outlook: Outlook, replica: ReplicaView, profile: ReplicaProfi
 		if (estimate === undefined) continue;
 		const isWaiting = freeTokens < 0 || running.length >= engine.maxNumSeqs;
 		const tokens = carriedTokens + (isWaiting ? 0 : Math.max(0, view.nowUs - dispatchedUs) / paceUs);
-		const lengths = tables.known === null ? estimate.lengths : outlook.lengthsOf(call);
+		const lengths = isTold ? outlook.lengthsOf(call) : estimate.lengths;
 		const contextTokens = call.promptTokens + tokens;
 		freeTokens -= contextTokens;
 		const fits = freeTokens >= 0 && running.length < engine.maxNumSeqs;

@@ -1,7 +1,7 @@
 import type { CallId, GpuId, ModelId, QueryId, ReplicaId } from '../../sim/domain/ids.ts';
 import { replicaId } from '../../sim/domain/ids.ts';
 import type { ReplicaProfile } from '../../sim/domain/model.ts';
-import type { ReplicaView, View } from '../../sim/domain/scheduler.ts';
+import type { QueryView, ReplicaView, View } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs, type TimeUs } from '../../sim/domain/units.ts';
 import type { Call, CallRole } from '../../sim/domain/work.ts';
 import type { TrueOutputTokens } from '../deps.ts';
@@ -11,6 +11,8 @@ import { groupOf } from './gpu-groups.ts';
 import type { FlaggedParts } from './held-calls.ts';
 import { type LengthTable, quantile, residual, survival } from './lengths.ts';
 import { loadOf, type ReplicaLoad } from './load.ts';
+import { LongestFirst } from './longest-first.ts';
+import { Prediction } from './prediction.ts';
 import { type Queues, queuesOf } from './queues.ts';
 import { type Starving, starving } from './starving.ts';
 import type { Work } from './work.ts';
@@ -49,10 +51,13 @@ export class Outlook {
 		return this.tables.estimates.get(model)?.[role];
 	}
 
-	/** How long a call may become: as those of its model are, or as it will where that is known. */
+	/** How long a call may become: as those of its model are, and its query's; or as it will where that is known. */
 	lengthsOf(call: Call): LengthTable {
-		const { known } = this.tables;
-		if (known === null) return this.estimate(call.model, call.role)?.lengths ?? NO_LENGTHS;
+		const { known, prediction } = this.tables;
+		if (known === null)
+			return this.expected.switches.predict
+				? prediction.lengths(this, call)
+				: this.lengths(call.model, call.role);
 		const limit = this.expected.switches.cuts ? this.view.cutTokens(call) : call.maxOutputTokens;
 		return known.lengths(call, limit);
 	}
@@ -97,9 +102,27 @@ export class Outlook {
 		return sumUs(released) + needed * sumUs(held);
 	}
 
-	/** The longest first, where that is known. */
-	inOrder(calls: readonly Call[]): readonly Call[] {
-		return this.tables.known?.longestFirst(calls, (call) => this.lengthsOf(call)) ?? calls;
+	/** Lists of a model's calls in the order in which they should go: as they are or, where lengths are known or predicted, the longest chain first. */
+	inOrder(model: ModelId, lists: readonly (readonly Call[])[]): readonly (readonly Call[])[] {
+		const { known, prediction, longestFirst } = this.tables;
+		const { switches, aggregator } = this.expected;
+		if (known !== null)
+			return [longestFirst.merge(model, lists, (call) => known.chainTokens(call, this.lengthsOf(call)))];
+		if (!switches.predict) return lists;
+		return [longestFirst.merge(model, lists, (call) => prediction.chainTokens(this, call, aggregator))];
+	}
+
+	answersOf(id: QueryId): number {
+		return this.view.answersOf(id);
+	}
+
+	query(id: QueryId): QueryView {
+		return this.view.query(id);
+	}
+
+	/** Of calls of a model in general. */
+	lengths(model: ModelId, role: CallRole): LengthTable {
+		return this.estimate(model, role)?.lengths ?? NO_LENGTHS;
 	}
 
 	/** Sequences of this role that a replica can hold in the long run. */
@@ -307,6 +330,8 @@ interface Tables {
 	readonly ranks: Map<QueryId, readonly number[]>;
 	/** By the slots that have ended. */
 	readonly parts: Map<ModelId, (FlaggedParts | undefined)[]>;
+	readonly prediction: Prediction;
+	readonly longestFirst: LongestFirst;
 	readonly known: Foreknowledge | null;
 	/** When a decision first went by them. */
 	readonly sinceUs: TimeUs;
@@ -326,6 +351,8 @@ function tablesOf(expected: Expectations, trueOutputTokens: TrueOutputTokens | n
 			callUs: new Map(),
 			ranks: new Map(),
 			parts: new Map(),
+			prediction: new Prediction(expected.tuning.likeness),
+			longestFirst: new LongestFirst(),
 			known: trueOutputTokens === null ? null : new Foreknowledge(trueOutputTokens),
 			sinceUs: nowUs,
 		};

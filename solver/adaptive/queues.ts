@@ -19,15 +19,18 @@ export function queuesOf(outlook: Outlook, model: ModelId): Queues {
 	const { switches } = expected;
 	const mayAggregate = switches.overlap || (view.allArrived && view.openExpertCalls === 0);
 	const aggregations = mayAggregate ? view.pending(model, 'aggregator') : [];
-	const released: (readonly Call[])[] = aggregations.length > 0 ? [outlook.inOrder(aggregations)] : [];
+	const released: (readonly Call[])[] = aggregations.length > 0 ? [aggregations] : [];
 	const held: (readonly Call[])[] = [];
-	const lists = switches.order ? view.pendingByAnswers(model, 'expert') : [view.pending(model, 'expert')];
+	const lists =
+		switches.order || switches.predict
+			? view.pendingByAnswers(model, 'expert')
+			: [view.pending(model, 'expert')];
 	for (let answers = lists.length - 1; answers >= 0; answers--) {
 		const list = lists[answers];
 		if (list === undefined || list.length === 0) continue;
 		const parts = divided(outlook, model, list, answers);
-		if (parts.released.length > 0) released.push(outlook.inOrder(parts.released));
-		if (parts.held.length > 0) held.push(outlook.inOrder(parts.held));
+		if (parts.released.length > 0) released.push(parts.released);
+		if (parts.held.length > 0) held.push(parts.held);
 	}
 	if (
 		switches.hold &&
@@ -37,12 +40,10 @@ export function queuesOf(outlook: Outlook, model: ModelId): Queues {
 		released.push(...held);
 		held.length = 0;
 	}
-	// Who knows the lengths needs no order of roles and answers: the longest chain first, whatever it begins with.
-	if (outlook.tables.known !== null) released.splice(0, released.length, outlook.inOrder(released.flat()));
 	const count = (calls: readonly (readonly Call[])[]): number =>
 		calls.reduce((sum, list) => sum + list.length, 0);
 	return {
-		released,
+		released: outlook.inOrder(model, released),
 		releasedCount: count(released),
 		aggregations: aggregations.length,
 		held,

@@ -6,6 +6,7 @@ export const ADAPTIVE_SWITCHES = [
 	'early',
 	'hold',
 	'order',
+	'predict',
 	'window',
 	'overlap',
 	'rebalance',
@@ -26,6 +27,8 @@ export const SWITCH_MEANINGS: Readonly<Record<AdaptiveSwitch, string>> = {
 	early: 'votes that are certain are settled at once and the calls they do not need are cancelled',
 	hold: 'a call that the vote may not need is not started before the others of its query have ended',
 	order: 'light models first; aggregations first, then queries near their decision',
+	predict:
+		'how long a call becomes is told from the answers of its query so far; the longest chains go first',
 	window: 'calls in flight on a replica are bounded by the KV memory that they are expected to fill',
 	overlap: 'aggregator calls start when they are ready, on any awake replica',
 	rebalance: 'a GPU changes to another model when the work left ends sooner so',

@@ -7,6 +7,8 @@ export interface Tuning {
 	readonly slack: number;
 	/** Of the lengths, the one that counts as long, 0 to 1. */
 	readonly longQuantile: number;
+	/** Correlation of the lengths of two calls of one query, as normal scores. */
+	readonly likeness: number;
 	/** Of a replica's KV memory, that calls in flight are expected to fill. */
 	readonly fill: number;
 	/** A model is light when its work is less than so many of its loads. */
@@ -42,6 +44,7 @@ export interface Tuning {
 export const TUNING: Tuning = {
 	slack: 1,
 	longQuantile: 0.97,
+	likeness: 0.6,
 	fill: 1,
 	lightLoads: 12,
 	lightShare: 0.5,

@@ -20,12 +20,22 @@ export function vacate(
 		({ id, model, state }) =>
 			model === replica.model && state === 'awake' && id !== replica.id && !leaving.has(id),
 	);
-	if (open === null || others.length === 0) return null;
+	if (open === null || others.length === 0 || !haveRoom(outlook, others, replica)) return null;
 	return open.map(({ call }, index): Action => {
 		const to = others[index % others.length] as ReplicaView;
 		given.add(to.id);
 		return { type: 'migrate', call: call.id, replica: to.id };
 	});
+}
+
+/** Whether the calls would find memory there, beside those that are there: without it they would wait, however long they are. */
+function haveRoom(outlook: Outlook, others: readonly ReplicaView[], leaver: ReplicaView): boolean {
+	const held = (replica: ReplicaView): number => outlook.load(replica).heldTokens[0] ?? 0;
+	const room = others.reduce((sum, replica) => {
+		const profile = outlook.profile(replica);
+		return sum + (profile === undefined ? 0 : kvTokens(profile.engine) - held(replica));
+	}, 0);
+	return held(leaver) <= room;
 }
 
 /** Puts the last calls of a replica aside. @returns null when that would not pay */

@@ -82,7 +82,7 @@ describe('load of a replica', () => {
 					carriedTokens: index,
 				}));
 			const small = { ...profile, engine: { ...profile.engine, ...engine } };
-			const outlook = outlookOn({ nowUs: 1e6, openOn, profile: () => small });
+			const outlook = outlookOn({ nowUs: 1e6, openOn, answersOf: () => 0, profile: () => small });
 			return outlook.load(replica).running.map(({ tokens }) => tokens);
 		};
 		// 100 tokens a second beside those that they brought along.

@@ -4,12 +4,13 @@ import type { ReplicaView, View } from '../../../sim/domain/scheduler.ts';
 import type { Expectations } from '../../../solver/adaptive/estimates.ts';
 import { groupOf } from '../../../solver/adaptive/gpu-groups.ts';
 import { gpuCount, Outlook } from '../../../solver/adaptive/outlook.ts';
+import { TUNING } from '../../../solver/adaptive/tuning.ts';
 
 const replica = (id: string, gpus: readonly string[] = ['gpu0']) =>
 	({ id: replicaId(id), state: 'awake', gpus }) as unknown as ReplicaView;
 
 const outlookOver = (...replicas: ReplicaView[]): Outlook =>
-	new Outlook({ replicas } as unknown as View, { estimates: [] } as unknown as Expectations);
+	new Outlook({ replicas } as unknown as View, { estimates: [], tuning: TUNING } as unknown as Expectations);
 
 describe('Outlook', () => {
 	it('names each new replica as none was named before, also after a start that was refused', () => {
