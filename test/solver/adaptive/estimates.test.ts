@@ -12,6 +12,7 @@ import { expect as expectations } from '../../../solver/adaptive/estimates.ts';
 import { Outlook } from '../../../solver/adaptive/outlook.ts';
 import { parseSwitches } from '../../../solver/adaptive/switches.ts';
 import { TUNING } from '../../../solver/adaptive/tuning.ts';
+import { vacate } from '../../../solver/adaptive/vacate.ts';
 import { loadExperiment } from '../../../traces/index.ts';
 
 const setup = loadExperiment('medmcqa', { seed: 0, sets: [] });
@@ -90,5 +91,35 @@ describe('load of a replica', () => {
 		expect(dispatched(4, 50, { maxNumSeqs: 2 })).toEqual([100, 101, 2, 3]);
 		// Each holds 150 of 320: the third one is let in by halves, the others wait.
 		expect(dispatched(5, 50, { blockSize: 16, numGpuBlocks: 21 })).toEqual([100, 101, 102, 3, 4]);
+	});
+});
+
+describe('emptying a replica', () => {
+	const model = present(setup.models[0], 'model').id;
+	const profile = present(findProfile(problem.profiles, model, GPU_TYPE, 1), 'profile');
+	const small = { ...profile, engine: { ...profile.engine, blockSize: 16, numGpuBlocks: 21 } };
+	const replica = (id: string, openCalls: number) =>
+		({ id, model, gpus: [id], state: 'awake', openCalls, tokenUs: 10_000 }) as unknown as ReplicaView;
+
+	/** Moves off a replica with two calls of 100 positions; the other one has 320, and so many such calls. */
+	const moved = (others: number): readonly unknown[] | null => {
+		const counts: Readonly<Record<string, number>> = { leaver: 2, other: others };
+		const openOn = (id: string): readonly OpenCall[] =>
+			Array.from({ length: counts[id] ?? 0 }, (_, index) => ({
+				call: { id: `${id}-${index}`, model, role: 'expert', promptTokens: 100 } as unknown as Call,
+				dispatchedUs: 0,
+				carriedTokens: 0,
+			}));
+		const [leaver, other] = [replica('leaver', 2), replica('other', others)];
+		const view = { replicas: [leaver, other], openOn, nowUs: 0, answersOf: () => 0, profile: () => small };
+		return vacate(outlookOn(view as unknown as View), leaver, new Set(), new Set());
+	};
+
+	it('moves its calls where they find memory, and leaves them where they are when they would wait', () => {
+		expect(moved(1)).toEqual([
+			{ type: 'migrate', call: 'leaver-0', replica: 'other' },
+			{ type: 'migrate', call: 'leaver-1', replica: 'other' },
+		]);
+		expect(moved(2)).toBeNull();
 	});
 });

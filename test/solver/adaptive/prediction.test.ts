@@ -25,7 +25,7 @@ const call = (role: Call['role']): Call =>
 	}) as unknown as Call;
 
 /** A query of which these calls have ended. */
-function after(
+function having(
 	...ended: readonly (Partial<SlotView> & { readonly outputTokens: number })[]
 ): PredictionInput {
 	const slots = ended.map((slot) => ({ model, state: 'finished', answer: 'A', ...slot }));
@@ -41,7 +41,7 @@ const told = (input: PredictionInput, role: Call['role'] = 'expert'): LengthTabl
 
 describe('prediction of lengths', () => {
 	it('takes a call for one of its model while nothing of its query has ended', () => {
-		expect(told(after())).toBe(lengths);
+		expect(told(having())).toBe(lengths);
 	});
 
 	it('expects as much as calls generate whose scores are jointly normal', () => {
@@ -53,7 +53,7 @@ describe('prediction of lengths', () => {
 			const shared = Math.sqrt(CORRELATION) * draw();
 			const own = () => tokensOf(shared + Math.sqrt(1 - CORRELATION) * draw());
 			const seen = Array.from({ length: 1 + (i % 3) }, () => ({ outputTokens: Math.round(own()) }));
-			const expected = mean(told(after(...seen)));
+			const expected = mean(told(having(...seen)));
 			const key = `${seen.length} ${Math.round(4 * Math.log(expected))}`;
 			const group = groups.get(key) ?? { actual: [], expected: [] };
 			groups.set(key, group);
@@ -68,24 +68,24 @@ describe('prediction of lengths', () => {
 	});
 
 	it('does not learn from calls that failed or were given up', () => {
-		expect(told(after({ outputTokens: 5000, state: 'cancelled' }))).toBe(lengths);
-		expect(told(after({ outputTokens: 5000, state: 'failed' }))).toBe(lengths);
-		expect(mean(told(after({ outputTokens: 5000 })))).toBeGreaterThan(2 * mean(lengths));
+		expect(told(having({ outputTokens: 5000, state: 'cancelled' }))).toBe(lengths);
+		expect(told(having({ outputTokens: 5000, state: 'failed' }))).toBe(lengths);
+		expect(mean(told(having({ outputTokens: 5000 })))).toBeGreaterThan(2 * mean(lengths));
 	});
 
 	it('takes the middle of equal lengths, as at a limit', () => {
 		const cut = lengths.map((tokens) => Math.min(tokens, 100));
-		const input = { ...after({ outputTokens: 100 }), lengths: () => cut };
+		const input = { ...having({ outputTokens: 100 }), lengths: () => cut };
 		// The upper half are all 100: their middle is the upper quartile.
-		const quartile = { ...after({ outputTokens: lengths[96] ?? 0 }), lengths: () => lengths };
+		const quartile = { ...having({ outputTokens: lengths[96] ?? 0 }), lengths: () => lengths };
 		const score = (of: PredictionInput): number => told(of).filter((tokens) => tokens >= 100).length;
 		expect(score(input)).toBe(score(quartile));
 	});
 
 	it('changes with every further answer, and adds the reply to the chain of an expert call', () => {
 		const prediction = new Prediction(CORRELATION);
-		const one = after({ outputTokens: 20 });
-		const two = after({ outputTokens: 20 }, { outputTokens: 900 });
+		const one = having({ outputTokens: 20 });
+		const two = having({ outputTokens: 20 }, { outputTokens: 900 });
 		const short = mean(prediction.lengths(one, call('expert')));
 		const longer = mean(prediction.lengths(two, call('expert')));
 		expect(short).toBeLessThan(0.5 * mean(lengths));
