@@ -300,6 +300,12 @@ describe('folders that are no runs', () => {
 		expect(await mistake(['compare', 'a', 'b'], cwd)).toMatch(line);
 	});
 
+	it('a scheduler set beside those that are compared is not passed over', async () => {
+		expect(await mistake(['compare', 'tiny', '--set', 'scheduler=adaptive'], temporaryFolder())).toMatch(
+			/--set scheduler: expected --schedulers, .* got 'scheduler=adaptive'/,
+		);
+	});
+
 	it('one run alone is nothing to compare', async () => {
 		const cwd = temporaryFolder();
 		mkdirSync(path.join(cwd, 'a'));

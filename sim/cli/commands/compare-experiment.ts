@@ -91,6 +91,16 @@ export async function compareExperiment(typed: string, args: Arguments, io: Io):
 	return failed > 0 ? EXIT.beyondLimit : EXIT.done;
 }
 
+/** It would be passed over without a word. */
+function checkNoSchedulerSet(sets: readonly string[]): void {
+	const set = sets.find((one) => one.startsWith('scheduler='));
+	if (set === undefined) return;
+	throw new UsageError(
+		'E_OPTION_USE',
+		`--set scheduler: expected --schedulers, or --ablation, to say what is compared, got '${set}'`,
+	);
+}
+
 function readRequest(
 	typed: string,
 	args: Arguments,
@@ -100,6 +110,7 @@ function readRequest(
 	if (isAblation) checkAblation(args);
 	const experiment = experimentReference(typed, io.cwd);
 	const sets = setsWithAudit(args);
+	checkNoSchedulerSet(sets);
 	const schedulers = isAblation
 		? ABLATION_VARIANTS.map(({ scheduler }) => scheduler)
 		: (args.names('schedulers') ?? defaultSchedulerNames);
