@@ -155,10 +155,7 @@ function callCosts(
 	const all = [...charges.values()];
 	return {
 		callUs: memo((call) =>
-			all.reduce(
-				(sum, { chainUs }) => sum + (chainUs.get(call.call) ?? 0),
-				charges.get(call.model)?.callUs(call) ?? 0,
-			),
+			all.reduce((sum, { chainUs }) => sum + chainUs(call), charges.get(call.model)?.callUs(call) ?? 0),
 		),
 		chainPrice: all.reduce((sum, { chainPrice }) => sum + chainPrice, 0),
 	};
@@ -224,9 +221,11 @@ function capacityByType({ cluster, options }: BoundProblem): ReadonlyMap<string,
 	return capacities;
 }
 
-/** Engine time that a GPU gives in a unit of time, at most. */
+/** Engine time that a GPU gives in a unit of time, at most: runs keep speeds in millionths. */
 function capacityOf({ sharedSpeeds = [] }: Gpu, enginesPerGpu: number): number {
-	const sums = sharedSpeeds.slice(0, enginesPerGpu).map((speed, others) => (1 + others) * speed);
+	const sums = sharedSpeeds
+		.slice(0, enginesPerGpu)
+		.map((speed, others) => ((1 + others) * Math.round(1e6 * speed)) / 1e6);
 	return Math.max(1, ...sums);
 }
 

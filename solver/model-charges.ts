@@ -18,8 +18,8 @@ export interface ModelCharges {
 	readonly callUs: (call: RequiredCall) => number;
 	/** Price of the time of the chain, the calls of one query one after another. */
 	readonly chainPrice: number;
-	/** What calls of the chain, of this model or another, are charged beside that. */
-	readonly chainUs: ReadonlyMap<CallId, number>;
+	/** What a call of the chain, of this model or another, is charged beside that; 0 for any other. A call may be shorter in some ways than in others. */
+	readonly chainUs: (call: RequiredCall) => number;
 }
 
 export interface ChargedModel {
@@ -61,12 +61,14 @@ export function chargeModel(
 	const chain = longestChain(model, typical);
 	const bearers = new Set(chain.bearers.map(({ call }) => call));
 	const sample = sampleOf(typical, model, bearers);
-	let best: ModelCharges = { callUs: () => 0, chainPrice: 0, chainUs: new Map() };
+	let best: ModelCharges = { callUs: () => 0, chainPrice: 0, chainUs: () => 0 };
 	let bestUs = -1;
 	const offer = (charges: ModelCharges): void => {
-		let us = sumOver(sample, charges.callUs) + sum(chain.bearers, charges.callUs);
-		for (const each of charges.chainUs.values()) us += each;
-		us -= charges.chainPrice * worthUs;
+		const us =
+			sumOver(sample, charges.callUs) +
+			sum(chain.bearers, charges.callUs) +
+			sum(chain.calls, charges.chainUs) -
+			charges.chainPrice * worthUs;
 		if (us <= bestUs) return;
 		best = charges;
 		bestUs = us;
@@ -76,7 +78,7 @@ export function chargeModel(
 			engines.map(({ profile, price }) => sharedCharges(profile, formOf(profile, kind), price)),
 			(charges) => sumOver(sample, chargesOn(charges)),
 		);
-		offer({ callUs: chargesOn(shared), chainPrice: 0, chainUs: new Map() });
+		offer({ callUs: chargesOn(shared), chainPrice: 0, chainUs: () => 0 });
 		for (const chainPrice of chainPrices) {
 			const borne = choose(
 				engines.map(({ profile, price }) => borneCharges(profile, formOf(profile, kind), price, chainPrice)),
@@ -101,17 +103,19 @@ const kindsOf = (engines: readonly PricedProfile[]): readonly FormKind[] =>
 	engines.some(({ profile }) => profile.engine.asyncScheduling) ? FORM_KINDS : FORM_KINDS.slice(0, 1);
 
 /** A step that serves a call of the chain takes at least what it takes for that call alone. */
-const chainCharges = (
+function chainCharges(
 	calls: readonly RequiredCall[],
 	chainPrice: number,
 	profilesOf: ChargedModel['profilesOf'],
 	kind: FormKind,
-): ReadonlyMap<CallId, number> =>
-	new Map(
-		chainPrice === 0
-			? []
-			: calls.map((call) => [call.call, chainPrice * latencyUs(profilesOf(call.model), call, [kind])]),
-	);
+): ModelCharges['chainUs'] {
+	const chain = new Set(calls.map(({ call }) => call));
+	return (call) => {
+		const profiles = profilesOf(call.model);
+		if (chainPrice === 0 || profiles.length === 0 || !chain.has(call.call)) return 0;
+		return chainPrice * latencyUs(profiles, call, [kind]);
+	};
+}
 
 /** One of each engine's charges, so that the sum is high: one engine after the other, the others as they are. */
 function choose<T>(

@@ -19,6 +19,6 @@ export type Way = readonly RequiredCall[];
 export interface RequiredWork {
 	readonly query: QueryId;
 	readonly arrivalUs: TimeUs;
-	/** At least one. A call that stands in several is the same object. */
+	/** At least one. A call that stands in several has the same id in all of them, though it may be cut, or read more, in one of them. */
 	readonly ways: readonly Way[];
 }

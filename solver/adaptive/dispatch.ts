@@ -3,6 +3,7 @@ import type { Action, ReplicaView } from '../../sim/domain/scheduler.ts';
 import type { Call } from '../../sim/domain/work.ts';
 import { kvTokens } from './estimates.ts';
 import { heldAhead } from './load.ts';
+import type { Ranked } from './longest-first.ts';
 import { gpuCount, type Outlook } from './outlook.ts';
 
 /** Gives awake replicas calls, as many as they have room for. */
@@ -88,13 +89,12 @@ export function dispatch(outlook: Outlook, call: Call, replica: ReplicaView): Ac
 	return limit < call.maxOutputTokens ? { ...about, maxOutputTokens: limit } : about;
 }
 
-/** Takes calls from the lists one by one; one may be put back. */
+/** Takes calls from the lists one by one, list after list or, where they are ranked, the longest of all; one may be put back. */
 function cursor(
 	lists: readonly (readonly Call[])[],
 	outlook: Outlook,
 ): { next: () => Call | undefined; back: (call: Call) => void } {
-	let list = 0;
-	let index = 0;
+	const rest = lists.map((list) => new Rest(list, outlook));
 	let returned: Call | undefined;
 	const next = (): Call | undefined => {
 		if (returned !== undefined) {
@@ -102,14 +102,12 @@ function cursor(
 			returned = undefined;
 			return call;
 		}
-		for (; list < lists.length; list++, index = 0) {
-			const calls = lists[list] ?? [];
-			while (index < calls.length) {
-				const call = calls[index++];
-				if (call !== undefined && !outlook.isTaken(call.id)) return call;
-			}
-		}
-		return undefined;
+		let best: Rest | undefined;
+		for (const one of rest)
+			if (one.first !== undefined && (best === undefined || one.tokens > best.tokens)) best = one;
+		const call = best?.first;
+		best?.advance();
+		return call;
 	};
 	return {
 		next,
@@ -117,6 +115,36 @@ function cursor(
 			returned = call;
 		},
 	};
+}
+
+/** What is left of a list. */
+class Rest {
+	private readonly calls: readonly Call[];
+	private readonly ranked: Ranked | null;
+	private readonly outlook: Outlook;
+	private index = -1;
+
+	constructor(list: readonly Call[], outlook: Outlook) {
+		this.ranked = outlook.ranked(list);
+		this.calls = this.ranked?.calls ?? list;
+		this.outlook = outlook;
+		this.advance();
+	}
+
+	get first(): Call | undefined {
+		return this.calls[this.index];
+	}
+
+	/** 0 where it is not ranked. */
+	get tokens(): number {
+		return this.ranked?.tokensAt(this.index) ?? 0;
+	}
+
+	/** To the next call that this decision has not taken. */
+	advance(): void {
+		do this.index++;
+		while (this.first !== undefined && this.outlook.isTaken(this.first.id));
+	}
 }
 
 interface Room {

@@ -11,7 +11,7 @@ import { groupOf } from './gpu-groups.ts';
 import type { FlaggedParts } from './held-calls.ts';
 import { type LengthTable, quantile, residual, survival } from './lengths.ts';
 import { loadOf, type ReplicaLoad } from './load.ts';
-import { LongestFirst } from './longest-first.ts';
+import { LongestFirst, type Ranked } from './longest-first.ts';
 import { Prediction } from './prediction.ts';
 import { type Queues, queuesOf } from './queues.ts';
 import { type Starving, starving } from './starving.ts';
@@ -102,14 +102,24 @@ export class Outlook {
 		return sumUs(released) + needed * sumUs(held);
 	}
 
-	/** Lists of a model's calls in the order in which they should go: as they are or, where lengths are known or predicted, the longest chain first. */
-	inOrder(model: ModelId, lists: readonly (readonly Call[])[]): readonly (readonly Call[])[] {
+	/**
+	 * Calls with the longest chain first, where lengths are known or predicted; else null.
+	 * @param calls of one model in one role, of queries of which equally many slots have ended
+	 */
+	ranked(calls: readonly Call[]): Ranked | null {
 		const { known, prediction, longestFirst } = this.tables;
 		const { switches, aggregator } = this.expected;
 		if (known !== null)
-			return [longestFirst.merge(model, lists, (call) => known.chainTokens(call, this.lengthsOf(call)))];
-		if (!switches.predict) return lists;
-		return [longestFirst.merge(model, lists, (call) => prediction.chainTokens(this, call, aggregator))];
+			return longestFirst.rank(calls, (call) => known.chainTokens(call, this.lengthsOf(call)));
+		if (!switches.predict) return null;
+		const tokensOf = (call: Call): number => prediction.chainTokens(this, call, aggregator);
+		const [first] = calls;
+		// Nothing tells these apart.
+		if (first !== undefined && this.view.answersOf(first.query) === 0) {
+			const tokens = tokensOf(first);
+			return { calls, tokensAt: () => tokens };
+		}
+		return longestFirst.rank(calls, tokensOf);
 	}
 
 	answersOf(id: QueryId): number {

@@ -13,17 +13,20 @@ export interface PredictionInput {
 	lengths(model: ModelId, role: CallRole): LengthTable;
 }
 
-/** What is known of how long the calls of a query are, compared with others. */
-interface Likeness {
-	/** Ended slots that it was made from. */
-	readonly answers: number;
-	/** Calls among them whose length is known. */
-	readonly calls: number;
-	/** Mean of their normal scores, in steps of GRAIN. */
-	readonly steps: number;
+/** Lengths, with their mean. */
+interface Told {
+	readonly lengths: LengthTable;
+	readonly meanTokens: number;
 }
 
-const UNKNOWN: Likeness = { answers: 0, calls: 0, steps: 0 };
+/** Queries of which as many calls of known length have ended, with about the same mean of their normal scores. */
+interface Likeness {
+	readonly calls: number;
+	/** The mean, in steps of GRAIN. */
+	readonly steps: number;
+	/** By lengths in general, those of calls of such queries. */
+	readonly told: Map<LengthTable, Told>;
+}
 
 /** Tables are made for scores this far apart. */
 const GRAIN = 0.25;
@@ -35,37 +38,40 @@ const GRAIN = 0.25;
  */
 export class Prediction {
 	private readonly correlation: number;
-	private readonly likenesses = new Map<QueryId, Likeness>();
-	private readonly tables = new WeakMap<LengthTable, Map<string, LengthTable>>();
+	/** By what is known. */
+	private readonly groups = new Map<string, Likeness>();
+	/** Of queries, with the ended slots that it was made from. */
+	private readonly likenesses = new Map<QueryId, { readonly answers: number; readonly likeness: Likeness }>();
+	private readonly unknown = this.group(0, 0);
 
 	constructor(correlation: number) {
 		this.correlation = correlation;
 	}
 
 	lengths(input: PredictionInput, { model, role, query }: Call): LengthTable {
-		return this.given(input.lengths(model, role), this.likenessOf(input, query));
+		return this.given(input.lengths(model, role), this.likenessOf(input, query)).lengths;
 	}
 
 	/** Tokens that a call is expected to generate, and the aggregator's call after it. */
-	chainTokens(input: PredictionInput, call: Call, aggregator: ModelId | null): number {
-		const own = residual(this.lengths(input, call), 0).tokens;
-		if (call.role === 'aggregator' || aggregator === null) return own;
-		const reply = this.given(input.lengths(aggregator, 'aggregator'), this.likenessOf(input, call.query));
-		return own + residual(reply, 0).tokens;
+	chainTokens(input: PredictionInput, { model, role, query }: Call, aggregator: ModelId | null): number {
+		const likeness = this.likenessOf(input, query);
+		const own = this.given(input.lengths(model, role), likeness).meanTokens;
+		if (role === 'aggregator' || aggregator === null) return own;
+		return own + this.given(input.lengths(aggregator, 'aggregator'), likeness).meanTokens;
 	}
 
 	private likenessOf(input: PredictionInput, id: QueryId): Likeness {
 		const answers = input.answersOf(id);
-		if (answers === 0) return UNKNOWN;
-		let likeness = this.likenesses.get(id);
-		if (likeness?.answers !== answers) {
-			likeness = this.compare(input, id, answers);
-			this.likenesses.set(id, likeness);
+		if (answers === 0) return this.unknown;
+		let known = this.likenesses.get(id);
+		if (known?.answers !== answers) {
+			known = { answers, likeness: this.compare(input, id) };
+			this.likenesses.set(id, known);
 		}
-		return likeness;
+		return known.likeness;
 	}
 
-	private compare(input: PredictionInput, id: QueryId, answers: number): Likeness {
+	private compare(input: PredictionInput, id: QueryId): Likeness {
 		let sum = 0;
 		let calls = 0;
 		for (const { model, state, outputTokens } of input.query(id).slots) {
@@ -76,29 +82,38 @@ export class Prediction {
 			sum += normalQuantile(Math.min(lengths.length - 0.5, Math.max(0.5, place)) / lengths.length);
 			calls++;
 		}
-		return { answers, calls, steps: calls === 0 ? 0 : Math.round(sum / calls / GRAIN) };
+		return calls === 0 ? this.unknown : this.group(calls, Math.round(sum / calls / GRAIN));
 	}
 
-	/** Of lengths in general, those of calls of such queries. */
-	private given(lengths: LengthTable, { calls, steps }: Likeness): LengthTable {
-		if (calls === 0 || lengths.length === 0) return lengths;
-		let known = this.tables.get(lengths);
-		if (known === undefined) {
-			known = new Map();
-			this.tables.set(lengths, known);
-		}
+	private group(calls: number, steps: number): Likeness {
 		const key = `${calls} ${steps}`;
-		let table = known.get(key);
-		if (table === undefined) {
-			const shrink = this.correlation / (1 + (calls - 1) * this.correlation);
-			const mean = shrink * calls * steps * GRAIN;
-			const deviation = Math.sqrt(1 - shrink * calls * this.correlation);
-			table = lengths.map((_, index) => {
-				const score = mean + deviation * normalQuantile((index + 0.5) / lengths.length);
-				return lengths[Math.min(lengths.length - 1, Math.floor(normalCdf(score) * lengths.length))] ?? 1;
-			});
-			known.set(key, table);
+		let group = this.groups.get(key);
+		if (group === undefined) {
+			group = { calls, steps, told: new Map() };
+			this.groups.set(key, group);
 		}
-		return table;
+		return group;
+	}
+
+	private given(general: LengthTable, likeness: Likeness): Told {
+		let told = likeness.told.get(general);
+		if (told === undefined) {
+			const lengths = this.tell(general, likeness);
+			told = { lengths, meanTokens: residual(lengths, 0).tokens };
+			likeness.told.set(general, told);
+		}
+		return told;
+	}
+
+	private tell(general: LengthTable, { calls, steps }: Likeness): LengthTable {
+		if (calls === 0) return general;
+		const shrink = this.correlation / (1 + (calls - 1) * this.correlation);
+		const mean = shrink * calls * steps * GRAIN;
+		const deviation = Math.sqrt(1 - shrink * calls * this.correlation);
+		const last = general.length - 1;
+		return general.map((_, index) => {
+			const score = mean + deviation * normalQuantile((index + 0.5) / general.length);
+			return general[Math.min(last, Math.floor(normalCdf(score) * general.length))] ?? 1;
+		});
 	}
 }

@@ -5,7 +5,7 @@ import type { Outlook } from './outlook.ts';
 
 /** Pending calls of one model. */
 export interface Queues {
-	/** In the order in which they should be dispatched. */
+	/** In the order in which they should be dispatched, unless the outlook ranks them. */
 	readonly released: readonly (readonly Call[])[];
 	readonly releasedCount: number;
 	readonly aggregations: number;
@@ -43,7 +43,7 @@ export function queuesOf(outlook: Outlook, model: ModelId): Queues {
 	const count = (calls: readonly (readonly Call[])[]): number =>
 		calls.reduce((sum, list) => sum + list.length, 0);
 	return {
-		released: outlook.inOrder(model, released),
+		released,
 		releasedCount: count(released),
 		aggregations: aggregations.length,
 		held,

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { type RandomStream, randomStream } from '../../sim/core/random.ts';
-import { aggregatorCallId, expertCallId, gpuId, hostId, modelId, queryId } from '../../sim/domain/ids.ts';
+import {
+	aggregatorCallId,
+	type CallId,
+	expertCallId,
+	gpuId,
+	hostId,
+	modelId,
+	queryId,
+} from '../../sim/domain/ids.ts';
 import type { Cluster, ReplicaProfile } from '../../sim/domain/model.ts';
 import type { RequiredCall, RequiredWork } from '../../sim/domain/required-work.ts';
 import { lowerBoundSeconds } from '../../solver/bounds.ts';
@@ -10,16 +18,27 @@ import { whole } from '../support/random-setup.ts';
 import { FLAT_STEP, SMALL_ENGINE } from '../support/setup-builder.ts';
 
 /**
- * The program that the bound is a dual of, in full: so many steps of every set of calls that an engine can serve at once, W to be minimal,
- * so that every call gets its tokens, the GPUs have W each, and no query is in steps for longer than W. Steps cost F and so much per sequence, so contexts
+ * The program that the bound is a dual of, in full: so many steps of every set of calls that an engine can serve at once, and so much of every way, W to
+ * be minimal, so that every call gets the tokens of its query's ways, the GPUs have W each, and no query is in steps for longer than W. Steps cost F and so much per sequence, so contexts
  * do not matter.
  */
 async function leastSeconds({ cluster, profiles, work }: Case): Promise<number> {
 	const columns = new Columns();
 	const rows = new Rows();
 	const longest = columns.add('W', 1, 0, Number.POSITIVE_INFINITY, false);
-	const calls = work.flatMap(({ ways }) => ways.flat());
-	const tokens = new Map<RequiredCall, Term[]>(calls.map((call) => [call, []]));
+	// A call that is shorter in some ways than in others is one call.
+	const calls = [
+		...new Map(work.flatMap(({ ways }) => ways.flat()).map((call) => [call.call, call])).values(),
+	];
+	const tokens = new Map<CallId, Term[]>(calls.map(({ call }) => [call, []]));
+	for (const { query, ways } of work) {
+		const shares = ways.map((way): Term => {
+			const share = columns.add(`share of a way of ${query}`, 0, 0, 1, false);
+			for (const { call, outputTokens } of way) tokens.get(call)?.push([share, -outputTokens]);
+			return [share, 1];
+		});
+		rows.add('shares', 1, 1, shares);
+	}
 	const busy: Term[] = [[longest, -cluster.gpus.length]];
 	const inSteps = work.map((): Term[] => [[longest, -1]]);
 	for (const { model, step, engine, tensorParallel } of profiles) {
@@ -32,13 +51,13 @@ async function leastSeconds({ cluster, profiles, work }: Case): Promise<number> 
 			const seconds = (step.baseUs + step.hostPerSequenceUs * served.length) / 1e6;
 			const steps = columns.add(`steps of ${set}`, 0, 0, Number.POSITIVE_INFINITY, false);
 			busy.push([steps, tensorParallel * seconds]);
-			for (const call of served) tokens.get(call)?.push([steps, 1]);
+			for (const { call } of served) tokens.get(call)?.push([steps, 1]);
 			work.forEach(({ query }, index) => {
 				if (served.some((call) => queryOf(call) === query)) inSteps[index]?.push([steps, seconds]);
 			});
 		}
 	}
-	for (const [call, terms] of tokens) rows.add('tokens', call.outputTokens, call.outputTokens, terms);
+	for (const terms of tokens.values()) rows.add('tokens', 0, Number.POSITIVE_INFINITY, terms);
 	for (const terms of [busy, ...inSteps]) rows.add('time', Number.NEGATIVE_INFINITY, 0, terms);
 	const { values, message } = await solve({
 		mip: { ...columns.arrays(), ...rows.arrays() },
@@ -59,7 +78,7 @@ interface Case {
 	readonly work: readonly RequiredWork[];
 }
 
-/** Few queries of one expert each, on one or two models, some with an aggregator of one of these; engines over one GPU and two. */
+/** Few queries of one expert each, on one or two models, some with an aggregator of one of these, some with ways to choose from; engines over one GPU and two. */
 function randomCase(random: RandomStream): Case {
 	const models = ['a', 'b'].slice(0, whole(random, 1, 2)).map(modelId);
 	const gpus = whole(random, 1, 3);
@@ -79,7 +98,10 @@ function randomCase(random: RandomStream): Case {
 		});
 		const way: RequiredCall[] = [{ call: expertCallId(query, 0), role: 'expert', ...size() }];
 		if (random() < 0.5) way.push({ call: aggregatorCallId(query), role: 'aggregator', ...size() });
-		return { query, arrivalUs: 0, ways: [way] };
+		const cut = way.map((call) => ({ ...call, outputTokens: whole(random, 1, call.outputTokens) }));
+		const reply: RequiredCall = { call: aggregatorCallId(query), role: 'aggregator', ...size() };
+		const other = random() < 0.5 ? cut : [...cut.slice(0, 1), reply];
+		return { query, arrivalUs: 0, ways: random() < 0.4 ? [way, other] : [way] };
 	});
 	const cluster: Cluster = {
 		gpus: Array.from({ length: gpus }, (_, index) => ({
@@ -133,5 +155,41 @@ describe('the bound by GPU time', () => {
 		expect(aboveBoth).toBeGreaterThan(30);
 		expect(ratios[Math.floor(ratios.length / 2)]).toBeGreaterThan(0.95);
 		expect(ratios[0]).toBeGreaterThan(0.7);
+	});
+
+	it('charges a call of a chain for the length that it has in each way', () => {
+		const one = randomCase(randomStream(0, 'ways'));
+		const [profile] = one.profiles;
+		const call = (slot: number, outputTokens: number): RequiredCall => ({
+			call: expertCallId(queryId('q0'), slot),
+			role: 'expert',
+			model: profile?.model ?? modelId('a'),
+			promptTokens: 1,
+			outputTokens,
+		});
+		const work = [
+			{ query: queryId('q0'), arrivalUs: 0, ways: [[call(0, 1000)], [call(0, 10), call(1, 20)]] },
+		];
+		const step = { ...FLAT_STEP, baseUs: 1000 };
+		const { seconds } = lowerBoundSeconds({
+			...one,
+			profiles: one.profiles.map((each) => ({ ...each, step })),
+			work,
+		});
+		expect(seconds).toBeCloseTo(0.02, 5);
+	});
+
+	it('leaves models out that fit nowhere', () => {
+		const one = randomCase(randomStream(0, 'nowhere'));
+		const [first] = one.work;
+		const way = first?.ways[0] ?? [];
+		const stranger = { ...(way[0] as RequiredCall), model: modelId('x'), outputTokens: 1e5 };
+		const ways = [way, [stranger]];
+		const bound = lowerBoundSeconds({
+			...one,
+			work: one.work.map((each, i) => (i === 0 ? { ...each, ways } : each)),
+		});
+		expect(bound.seconds).toBeGreaterThan(0);
+		expect(bound.seconds).toBeLessThanOrEqual(lowerBoundSeconds(one).seconds);
 	});
 });
