@@ -20,13 +20,7 @@ import { expectedBoundSeconds } from '../../solver/expected-bound.ts';
 import { createScheduler } from '../../solver/index.ts';
 import { FORM_KINDS, formOf } from '../../solver/step-forms.ts';
 import { randomSetup, sharingShapes, whole } from '../support/random-setup.ts';
-import {
-	FLAT_STEP,
-	SMALL_ENGINE,
-	type SmallQuery,
-	type SmallSetup,
-	smallSetup,
-} from '../support/setup-builder.ts';
+import { type SmallQuery, type SmallSetup, smallSetup, weightlessProfile } from '../support/setup-builder.ts';
 import { sharingPolicy } from '../support/sharing-policy.ts';
 
 const deps = { clockSeconds: () => 0 };
@@ -491,27 +485,14 @@ function randomProfile(random: RandomStream): ReplicaProfile {
 		perPrefillTokenSquaredUs: random() < 0.5 ? 0 : 0.05 * random(),
 		allReduceUs: random() < 0.5 ? 0 : 1000,
 	};
-	const engine: EngineConfig = {
-		...SMALL_ENGINE,
+	const engine: Partial<EngineConfig> = {
 		numGpuBlocks: whole(random, 20, 400),
 		maxNumSeqs: whole(random, 1, 64),
 		maxNumBatchedTokens: whole(random, 64, 512),
 		asyncScheduling: random() < 0.4,
 		prefixCaching: random() < 0.3,
 	};
-	return {
-		model: modelId('a'),
-		gpuType: 'test-gpu',
-		tensorParallel: 1,
-		engine,
-		step: { ...FLAT_STEP, ...step },
-		loadUs: 1,
-		stopUs: 0,
-		sleep: { 1: null, 2: null },
-		gpuBytesPerGpu: 1,
-		sleepingGpuBytesPerGpu: 1,
-		sleepingHostBytes: 1,
-	};
+	return weightlessProfile(engine, step);
 }
 
 interface Step {

@@ -15,7 +15,7 @@ import { lowerBoundSeconds } from '../../solver/bounds.ts';
 import { createMipSolver } from '../../solver/ilp/highs-solve.ts';
 import { Columns, Rows, type Term } from '../../solver/ilp/mip-model.ts';
 import { whole } from '../support/random-setup.ts';
-import { FLAT_STEP, SMALL_ENGINE } from '../support/setup-builder.ts';
+import { FLAT_STEP, weightlessProfile } from '../support/setup-builder.ts';
 
 /**
  * The program that the bound is a dual of, in full: so many steps of every set of calls that an engine can serve at once, and so much of every way, W to
@@ -123,17 +123,9 @@ const profileOf = (
 	hostPerSequenceUs: number,
 	maxNumSeqs: number,
 ): ReplicaProfile => ({
+	...weightlessProfile({ maxNumSeqs, numGpuBlocks: 100_000 }, { baseUs, hostPerSequenceUs }),
 	model,
-	gpuType: 'test-gpu',
 	tensorParallel,
-	engine: { ...SMALL_ENGINE, maxNumSeqs, numGpuBlocks: 100_000 },
-	step: { ...FLAT_STEP, baseUs, hostPerSequenceUs },
-	loadUs: 1,
-	stopUs: 0,
-	sleep: { 1: null, 2: null },
-	gpuBytesPerGpu: 1,
-	sleepingGpuBytesPerGpu: 1,
-	sleepingHostBytes: 1,
 });
 
 describe('the bound by GPU time', () => {

@@ -71,6 +71,24 @@ export const FLAT_STEP: StepCost = {
 	allReduceUs: 0,
 };
 
+/** Of model `a` on one GPU, all but its steps for nothing. */
+export const weightlessProfile = (
+	engine: Partial<EngineConfig>,
+	step: Partial<StepCost>,
+): ReplicaProfile => ({
+	model: modelId('a'),
+	gpuType: 'test-gpu',
+	tensorParallel: 1,
+	engine: { ...SMALL_ENGINE, ...engine },
+	step: { ...FLAT_STEP, ...step },
+	loadUs: 1,
+	stopUs: 0,
+	sleep: { 1: null, 2: null },
+	gpuBytesPerGpu: 1,
+	sleepingGpuBytesPerGpu: 1,
+	sleepingHostBytes: 1,
+});
+
 export const SMALL_LIVE: LiveSettings = {
 	host: '127.0.0.1',
 	firstPort: 8100,
