@@ -47,7 +47,7 @@ export interface LowerBound {
  *
  * The event clock of a run is rounded to whole microseconds: a session may seem half a microsecond shorter. A second session of a model pays
  * a load of at least 1 us for that; the first ones of all models and the two ends of a chain are allowed for here. Not allowed for: a call of
- * the longest chain gains up to half a microsecond with every move.
+ * the longest chain, or of one with a price, gains up to half a microsecond with every move.
  */
 export function lowerBoundSeconds(input: BoundInput): LowerBound {
 	if (input.work.every(({ ways }) => ways.some((way) => way.length === 0)))

@@ -44,7 +44,10 @@ export interface Charges {
 export function sharedCharges({ engine }: Engine, form: StepForm, price: number): readonly Charges[] {
 	const shares = engine.prefixCaching ? [0] : HELD_SHARES;
 	return [...kinksOf(form), 1].flatMap((byToken) =>
-		shares.map((share) => divided(form, engine, price, byToken, share * (1 - byToken), 0)),
+		shares.map((share) => {
+			const rest = 1 - byToken;
+			return divided(form, engine, price, { byToken, byHeld: share * rest, bySequence: (1 - share) * rest });
+		}),
 	);
 }
 
@@ -78,7 +81,7 @@ export function borneCharges(
 	const shareOf = (fullUs: number, leftUs: number): number =>
 		fullUs === 0 ? 0 : Math.min(chainPrice, leftUs / fullUs);
 	return kinksOf(form).flatMap((byToken) => {
-		const charges = divided(form, engine, price, byToken, 0, 1 - byToken);
+		const charges = divided(form, engine, price, { byToken, byHeld: 0, bySequence: 0 });
 		const borneUs = price * (1 - byToken) * form.fixedUs;
 		const bearers = { ...charges, perSequenceUs: charges.perSequenceUs + borneUs };
 		const others = (ofSequences: number, ofContexts: number): Charges => ({
@@ -99,7 +102,7 @@ export function borneCharges(
 
 /**
  * Time charged to one call, at least. Each of its O tokens comes from a step of its own in which it is one sequence: the first
- * from its prompt's last chunk, the others from decoding, with P + j - 1 tokens of context before and P + j held after for token j = 1 to O - 1.
+ * from its prompt's last chunk, with P positions held after, the O - 1 others from decoding, the j-th with P + j - 1 tokens of context before and P + j held after.
  * After a preemption a token may instead come from computing everything again, which costs no decode but all tokens; the cheaper
  * is charged. A call may move between engines of several charges, and has to compute everything again when it does, unless a prefix cache has it:
  * seat, token and KV memory are charged along the cheapest path over engines; what it computes and reads, each where it is cheapest.
@@ -148,18 +151,18 @@ const limitsOf = ({ maxNumSeqs, maxNumBatchedTokens, numGpuBlocks, blockSize }: 
 	heldTokens: (numGpuBlocks - 1) * blockSize,
 });
 
-/**
- * @param byToken part of the fixed time that tokens are charged
- * @param byHeld that KV positions are charged
- * @param elsewhere that neither they nor sequences are charged
- */
+/** Parts of a step's fixed time that are charged to tokens, to KV positions and to sequences; together at most 1. */
+interface Parts {
+	readonly byToken: number;
+	readonly byHeld: number;
+	readonly bySequence: number;
+}
+
 function divided(
 	form: StepForm,
 	engine: EngineConfig,
 	price: number,
-	byToken: number,
-	byHeld: number,
-	elsewhere: number,
+	{ byToken, byHeld, bySequence }: Parts,
 ): Charges {
 	const { fixedUs, perTokenOverKneeUs: slopeUs } = form;
 	const { mostSequences, heldTokens } = limitsOf(engine);
@@ -170,7 +173,6 @@ function divided(
 	// With a knee below one token every token is over it: the smallest step is one token.
 	const atKneeUs = (byToken * fixedUs + slopeUs * Math.max(0, knee - form.kneeTokens)) / knee;
 	const perTokenUs = price * Math.min(atKneeUs, (byToken * fixedUs + overUs) / budget);
-	const bySequence = Math.max(0, 1 - byToken - byHeld - elsewhere);
 	const perSequenceUs = price * (form.perSequenceUs + (bySequence * fixedUs) / mostSequences);
 	const overKneeUs = Math.min(perSequenceUs / knee, price * slopeUs);
 	return {

@@ -100,7 +100,7 @@ export function chargeModel(
 
 /** Synchronous engines have one form. */
 const kindsOf = (engines: readonly PricedProfile[]): readonly FormKind[] =>
-	engines.some(({ profile }) => profile.engine.asyncScheduling) ? FORM_KINDS : FORM_KINDS.slice(0, 1);
+	engines.some(({ profile }) => profile.engine.asyncScheduling) ? FORM_KINDS : ['gpu'];
 
 /** A step that serves a call of the chain takes at least what it takes for that call alone. */
 function chainCharges(

@@ -58,23 +58,17 @@ const NO_LOAD: ReplicaLoad = {
 
 /** In order of dispatch, which is that of the engine: those that find no room any more wait, and get no further. */
 function runningOn(outlook: Outlook, replica: ReplicaView, profile: ReplicaProfile): readonly RunningCall[] {
-	const { view, tables, expected } = outlook;
+	const { view } = outlook;
 	const { step, engine } = profile;
-	const isTold = tables.known !== null || expected.switches.predict;
-	const estimates = {
-		expert: outlook.estimate(replica.model, 'expert'),
-		aggregator: outlook.estimate(replica.model, 'aggregator'),
-	};
 	const paceUs = replica.tokenUs ?? step.hostUs + step.baseUs + 100 * step.hostPerSequenceUs;
 	const running: RunningCall[] = [];
 	let freeTokens = kvTokens(engine);
 	for (const open of view.openOn(replica.id)) {
 		const { call, carriedTokens, dispatchedUs } = open;
-		const estimate = estimates[call.role];
-		if (estimate === undefined) continue;
+		if (outlook.estimate(replica.model, call.role) === undefined) continue;
 		const isWaiting = freeTokens < 0 || running.length >= engine.maxNumSeqs;
 		const tokens = carriedTokens + (isWaiting ? 0 : Math.max(0, view.nowUs - dispatchedUs) / paceUs);
-		const lengths = isTold ? outlook.lengthsOf(call) : estimate.lengths;
+		const lengths = outlook.lengthsOf(call);
 		const contextTokens = call.promptTokens + tokens;
 		freeTokens -= contextTokens;
 		const fits = freeTokens >= 0 && running.length < engine.maxNumSeqs;
