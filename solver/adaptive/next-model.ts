@@ -17,8 +17,8 @@ export interface Situation {
 export interface Place {
 	/** The engine that is there now. */
 	readonly engine: ReplicaView | undefined;
-	/** `parkable`: it has few calls, which may wait; `busy`: its calls would have to move. */
-	readonly mode: 'free' | 'idle' | 'parkable' | 'busy';
+	/** `busy`: its calls would have to move. */
+	readonly mode: 'free' | 'idle' | 'busy';
 	/** Others on the same GPU that stay. */
 	readonly besides?: readonly ReplicaView[];
 	/** Will be asleep there by then. */
@@ -74,17 +74,16 @@ function candidateOf(
 	const isUrgent = replicas === 0 && outlook.horizonSeconds < tuning.urgency * outlook.chainSeconds(model);
 	if (!isWorthLeaving(situation, place, work, replicas, after, switchSeconds, isUrgent)) return undefined;
 
-	if (isBusy(place) && replicas === 0 && sleepsElsewhereOnly(outlook, gpu, model)) return undefined;
+	if (place.mode === 'busy' && replicas === 0 && sleepsElsewhereOnly(outlook, gpu, model)) return undefined;
 
 	const isLight = switches.order && replicas === 0 && isLightWork(outlook, gpu, model, work);
-	const seconds = replicas === 0 ? work.seconds + switchSeconds : secondsOn(work, replicas);
+	const ownSeconds = replicas === 0 ? work.seconds + switchSeconds : secondsOn(work, replicas);
+	const seconds = ownSeconds + secondsAfter(outlook, model);
 	if (outlook.starving?.model === model) return { model, rank: STARVING, seconds };
 	if (isUrgent) return { model, rank: FIRST, seconds };
 	if (replicas === 0 && work.pendingSeconds < tuning.smallSeconds) return { model, rank: LAST, seconds };
 	return { model, rank: isLight && !tooManyLight ? FIRST : NEXT, seconds };
 }
-
-const isBusy = ({ mode }: Place): boolean => mode === 'busy' || mode === 'parkable';
 
 /** Where it sleeps it wakes sooner than it loads: nobody has to go elsewhere for it, unless others arrive and it has waited too long. */
 function sleepsElsewhereOnly({ replicas, starving }: Outlook, gpu: Gpu, model: ModelId): boolean {
@@ -94,6 +93,13 @@ function sleepsElsewhereOnly({ replicas, starving }: Outlook, gpu: Gpu, model: M
 }
 
 const [STARVING, FIRST, NEXT, LAST] = [0, 1, 2, 3];
+
+/** Seconds by which the last calls of a model are expected to put off the end, through the aggregations that wait for them. */
+function secondsAfter(outlook: Outlook, model: ModelId): number {
+	const { aggregator, aggregatedShare, tuning } = outlook.expected;
+	if (aggregator === null || model === aggregator) return 0;
+	return tuning.aggregationWeight * aggregatedShare * outlook.longSeconds(aggregator, 'aggregator');
+}
 
 /** Seconds that one more replica saves a model that has some. */
 function gain({ expected }: Outlook, work: Work, replicas: number, switchSeconds: number): number {
@@ -115,7 +121,6 @@ function isWorthLeaving(
 ): boolean {
 	if (engine === undefined || mode === 'free' || mode === 'idle') return true;
 	const { tuning } = outlook.expected;
-	if (replicas === 0 && mode === 'parkable') return next.pendingSeconds >= tuning.smallSeconds;
 	const own = work.get(engine.model) ?? NO_WORK;
 	const ownReplicas = serving.get(engine.model) ?? 1;
 	if (isUrgent && ownReplicas > 1) return true;

@@ -6,7 +6,7 @@ import { isAsleep } from '../replica-states.ts';
 import { dispatch } from './dispatch.ts';
 import { bestModel, type Situation } from './next-model.ts';
 import { gpuCount, type Outlook } from './outlook.ts';
-import { mayPark, maySleep, park, vacate } from './vacate.ts';
+import { maySleep, vacate } from './vacate.ts';
 import { NO_WORK, workOf } from './work.ts';
 
 /** Busy GPUs are looked at after so many ends of calls and queries. */
@@ -119,13 +119,12 @@ class Placing {
 		else this.leave(engine, best, sleeps);
 	}
 
-	/** A replica with calls: they go elsewhere, or wait, when another model needs the GPU more. */
+	/** A replica with calls: they go elsewhere when another model needs the GPU more. */
 	makeRoom(gpu: Gpu, engine: ReplicaView, besides: readonly ReplicaView[]): void {
 		const { outlook } = this.situation;
-		const mode = mayPark(outlook, engine) ? 'parkable' : 'busy';
-		const best = bestModel(this.situation, gpu, { engine, mode, besides });
+		const best = bestModel(this.situation, gpu, { engine, mode: 'busy', besides });
 		if (best === undefined || !this.staysAway(gpu, engine, besides, best)) return;
-		const moves = vacate(outlook, engine, this.given, this.leaving) ?? park(outlook, engine, this.given);
+		const moves = vacate(outlook, engine, this.given, this.leaving);
 		if (moves === null) return;
 		this.actions.push(...moves);
 		this.leave(engine, best, this.canSleep(engine));

@@ -34,7 +34,7 @@ export const SWITCH_MEANINGS: Readonly<Record<AdaptiveSwitch, string>> = {
 	rebalance: 'a GPU changes to another model when the work left ends sooner so',
 	steal: 'calls that wait inside a full replica move to one with room',
 	migrate: 'running calls move to another replica of their model, with what they have generated',
-	park: 'the last running calls of a model are put aside while other models wait for its GPU, to go on later',
+	park: 'the last running calls are put aside while one engine over all GPUs starts for them',
 	replan: 'estimates are made again now and then, from what has ended and what still runs',
 	sleep: 'a replica that may be needed again goes to sleep in place of being stopped',
 	share: 'several engines on one GPU, where the cluster allows it',

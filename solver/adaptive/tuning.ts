@@ -5,6 +5,8 @@
 export interface Tuning {
 	/** A call is held back while the work left takes so many times as long as a long call of its model and its aggregation. */
 	readonly slack: number;
+	/** Of a long aggregation, what counts as work behind an expert: what ends last is followed by one. */
+	readonly aggregationWeight: number;
 	/** Of the lengths, the one that counts as long, 0 to 1. */
 	readonly longQuantile: number;
 	/** Correlation of the lengths of two calls of one query, as normal scores. */
@@ -25,11 +27,6 @@ export interface Tuning {
 	readonly smallSeconds: number;
 	/** Such a model is served at once when the work left takes less than so many times as long as a long call of it and its aggregation. */
 	readonly urgency: number;
-	/** Of a replica's sequences and of its KV memory, that calls may fill which are put aside. */
-	readonly parkCalls: number;
-	readonly parkLoad: number;
-	/** Calls are put aside while the work left takes so many times as long as a long one of them. */
-	readonly parkSlack: number;
 	/** Relative difference of work between two replicas of a model above which calls move, and seconds of it. */
 	readonly imbalance: number;
 	readonly imbalanceSeconds: number;
@@ -43,6 +40,7 @@ export interface Tuning {
 
 export const TUNING: Tuning = {
 	slack: 1,
+	aggregationWeight: 0.5,
 	longQuantile: 0.97,
 	likeness: 0.6,
 	fill: 1,
@@ -53,9 +51,6 @@ export const TUNING: Tuning = {
 	makeRoom: 0.7,
 	smallSeconds: 8,
 	urgency: 1,
-	parkCalls: 0.1,
-	parkLoad: 0.15,
-	parkSlack: 1,
 	imbalance: 0.3,
 	imbalanceSeconds: 20,
 	pairShare: 0.95,

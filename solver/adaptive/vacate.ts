@@ -38,24 +38,6 @@ function haveRoom(outlook: Outlook, others: readonly ReplicaView[], leaver: Repl
 	return held(leaver) <= room;
 }
 
-/** Puts the last calls of a replica aside. @returns null when that would not pay */
-export function park(outlook: Outlook, replica: ReplicaView, given: ReadonlySet<ReplicaId>): Action[] | null {
-	if (!mayPark(outlook, replica)) return null;
-	const open = movable(outlook, replica, given);
-	return open === null ? null : open.map(({ call }): Action => ({ type: 'park', call: call.id }));
-}
-
-/** Whether few enough calls are left on a replica to put them aside, with time enough to come back for them. */
-export function mayPark(outlook: Outlook, replica: ReplicaView): boolean {
-	const { switches, tuning } = outlook.expected;
-	const profile = outlook.profile(replica);
-	if (profile === undefined || !switches.park || !switches.sleep || !maySleep(outlook, replica)) return false;
-	if (outlook.pending(replica.model).releasedCount > 0) return false;
-	if (replica.openCalls > tuning.parkCalls * profile.engine.maxNumSeqs) return false;
-	if (outlook.horizonSeconds < tuning.parkSlack * outlook.longSeconds(replica.model, 'expert')) return false;
-	return (outlook.load(replica).heldTokens[0] ?? 0) <= tuning.parkLoad * kvTokens(profile.engine);
-}
-
 export function maySleep({ view }: Outlook, replica: ReplicaView): boolean {
 	const profile = view.profile(replica.model, replica.gpus);
 	const host = view.cluster.gpus.find(({ id }) => id === replica.gpus[0])?.host;
