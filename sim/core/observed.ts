@@ -1,31 +1,39 @@
-import type { ObservedLengths } from '../domain/scheduler.ts';
+import type { KnownLength, ObservedCall, ObservedLengths } from '../domain/scheduler.ts';
 import type { TimeUs } from '../domain/units.ts';
-import type { ClusterState } from './cluster-state.ts';
+import type { CallRecord, ClusterState } from './cluster-state.ts';
 
-/** Output tokens of all calls so far, by model and role: of those that ended by themselves, and of those that still run as far as their replica's pace tells. */
+/** All calls that have begun, by model and role: those that ended by themselves, and those that still run as far as their replica's pace tells. */
 export function observedLengths(state: ClusterState, nowUs: TimeUs): readonly ObservedLengths[] {
-	const observed = new Map<
-		string,
-		{ finishedTokens: number[]; openTokens: number[] } & Pick<ObservedLengths, 'model' | 'role'>
-	>();
-	for (const {
-		call,
-		state: stage,
-		outputTokens,
-		replica: id,
-		dispatchedUs,
-		carriedTokens,
-	} of state.calls.values()) {
-		const key = `${call.role}/${call.model}`;
+	const observed = new Map<string, { calls: ObservedCall[] } & Pick<ObservedLengths, 'model' | 'role'>>();
+	for (const record of state.calls.values()) {
+		const { model, role } = record.call;
+		const key = `${role}/${model}`;
 		let own = observed.get(key);
 		if (own === undefined) {
-			own = { model: call.model, role: call.role, finishedTokens: [], openTokens: [] };
+			own = { model, role, calls: [] };
 			observed.set(key, own);
 		}
-		if (stage === 'finished') own.finishedTokens.push(outputTokens);
-		if (stage !== 'dispatched' || id === null) continue;
-		const { tokenUs } = state.replica(id);
-		if (tokenUs !== null) own.openTokens.push(carriedTokens + (nowUs - dispatchedUs) / tokenUs);
+		const hasFinished = record.state === 'finished';
+		const tokens = hasFinished ? record.outputTokens : tokensSoFar(state, record, nowUs);
+		if (tokens !== null) own.calls.push({ hasFinished, tokens, beside: besides(state, record) });
 	}
 	return [...observed.values()];
+}
+
+/** Null for a call that does not run, or where nothing is known of its replica's pace. */
+function tokensSoFar(state: ClusterState, record: CallRecord, nowUs: TimeUs): number | null {
+	if (record.state !== 'dispatched' || record.replica === null) return null;
+	const { tokenUs } = state.replica(record.replica);
+	return tokenUs === null ? null : record.carriedTokens + (nowUs - record.dispatchedUs) / tokenUs;
+}
+
+/** What the other expert calls of its query generated. */
+function besides(state: ClusterState, { call }: CallRecord): readonly KnownLength[] {
+	const known: KnownLength[] = [];
+	for (const id of state.query(call.query).slotCalls) {
+		const other = state.call(id);
+		if (id !== call.id && other.state === 'finished')
+			known.push({ model: other.call.model, tokens: other.outputTokens });
+	}
+	return known;
 }

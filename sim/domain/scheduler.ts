@@ -52,13 +52,25 @@ export interface Problem {
 	readonly observed: readonly ObservedLengths[];
 }
 
+/** Calls of one model in one role that have begun. */
 export interface ObservedLengths {
 	readonly model: ModelId;
 	readonly role: CallRole;
-	/** Of calls that finished. */
-	readonly finishedTokens: readonly number[];
-	/** So far, of calls that still run: about, as their replica's pace tells. */
-	readonly openTokens: readonly number[];
+	readonly calls: readonly ObservedCall[];
+}
+
+export interface ObservedCall {
+	readonly hasFinished: boolean;
+	/** Generated; by a call that still runs, about so many, as its replica's pace tells. */
+	readonly tokens: number;
+	/** Expert calls of its query that have finished, but for itself. */
+	readonly beside: readonly KnownLength[];
+}
+
+/** What an expert call generated. */
+export interface KnownLength {
+	readonly model: ModelId;
+	readonly tokens: number;
 }
 
 /** What an operator knows of queries before they come. */

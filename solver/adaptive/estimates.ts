@@ -5,6 +5,7 @@ import type { CallRole } from '../../sim/domain/work.ts';
 import { expertWork } from '../workers.ts';
 import { type LengthTable, lengthTable, type Residual, residual } from './lengths.ts';
 import { stretched, stretchOf } from './observed.ts';
+import { Prediction } from './prediction.ts';
 import type { Switches } from './switches.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -34,20 +35,26 @@ export function expect(problem: Problem, switches: Switches, tuning: Tuning): Ex
 		...expertWork(problem).map(({ model }) => model),
 		...queries.flatMap(({ slots }) => slots),
 	]);
-	const estimates = [...experts].map((model) => estimate(problem, model, 'expert', switches));
+	const profiled = [...experts].map((model) => profiledLengths(problem, model, 'expert', switches));
 	if (aggregator !== null && (queries.length > 0 || future !== null))
-		estimates.push(estimate(problem, aggregator.model, 'aggregator', switches));
+		profiled.push(profiledLengths(problem, aggregator.model, 'aggregator', switches));
 	return {
 		switches,
 		tuning,
-		estimates,
+		estimates: corrected(problem, profiled, switches.predict ? new Prediction(tuning.likeness) : null),
 		aggregator: aggregator?.model ?? null,
 		aggregatedShare: gate.aggregatedShare,
 		foreseen: Array.from({ length: slotsOf(problem) }, (_, answers) => gate.foreseenShare(answers)),
 	};
 }
 
-function estimate(problem: Problem, model: ModelId, role: CallRole, { cuts }: Switches): Estimate {
+/** An estimate before anything is seen; its lengths are not cut yet. */
+interface Profiled extends Estimate {
+	/** That outputs end at whatever their length. */
+	readonly limitTokens: number;
+}
+
+function profiledLengths(problem: Problem, model: ModelId, role: CallRole, { cuts }: Switches): Profiled {
 	const tasks = [
 		...new Set(
 			[
@@ -58,20 +65,54 @@ function estimate(problem: Problem, model: ModelId, role: CallRole, { cuts }: Sw
 	];
 	const ownLimit =
 		problem.models.find(({ id }) => id === model)?.outputLimitTokens ?? Number.POSITIVE_INFINITY;
-	const limit = Math.min(
+	const limitTokens = Math.min(
 		ownLimit,
 		...tasks.map((task) => (cuts ? problem.gate.cutTokens(model, task, role) : Number.POSITIVE_INFINITY)),
 	);
-	const profiled = lengthTable(
+	const lengths = lengthTable(
 		tasks.map((task) => problem.forecaster.distribution(model, task, role)),
-		limit,
+		ownLimit,
 	);
-	const observed = problem.observed.find((one) => one.model === model && one.role === role);
-	const lengths = stretched(profiled, stretchOf(profiled, observed), limit);
 	const prompts = tasks.map((task) => problem.forecaster.promptTokens(model, task, role));
 	const promptTokens = prompts.reduce((sum, tokens) => sum + tokens, 0) / Math.max(1, prompts.length);
-	return { model, role, promptTokens, lengths };
+	return { model, role, promptTokens, lengths, limitTokens };
 }
+
+/**
+ * By what has been seen. A call is judged by the lengths that others of its query turned out to have, where they decided which calls began first: the longest.
+ * What those say depends on the lengths of their models in turn, so all are corrected together, a few times.
+ */
+function corrected(
+	{ observed }: Problem,
+	profiled: readonly Profiled[],
+	prediction: Prediction | null,
+): readonly Estimate[] {
+	let estimates = profiled.map((one) => stretchedBy(one, 1));
+	const rounds = observed.length === 0 ? 0 : prediction === null ? 1 : ROUNDS;
+	for (let round = 0; round < rounds; round++) {
+		const expertLengths = new Map(
+			estimates.flatMap(({ model, role, lengths }) => (role === 'expert' ? [[model, lengths]] : [])),
+		);
+		const lengthsOf = (model: ModelId): LengthTable => expertLengths.get(model) ?? [];
+		estimates = profiled.map((one) => {
+			const seen = observed.find(({ model, role }) => model === one.model && role === one.role);
+			const judged = (seen?.calls ?? []).map(({ hasFinished, tokens, beside }) => ({
+				hasFinished,
+				tokens,
+				expected: prediction?.lengthsBeside(one.lengths, beside, lengthsOf) ?? one.lengths,
+			}));
+			return stretchedBy(one, stretchOf(judged, one.limitTokens));
+		});
+	}
+	return estimates;
+}
+
+const ROUNDS = 4;
+
+const stretchedBy = (
+	{ model, role, promptTokens, lengths, limitTokens }: Profiled,
+	stretch: number,
+): Estimate => ({ model, role, promptTokens, lengths: stretched(lengths, stretch, limitTokens) });
 
 /** Slots of the largest query; of queries that none has come of yet, as the expected calls say. */
 function slotsOf({ queries, future, expertCalls }: Problem): number {

@@ -1,6 +1,6 @@
 import { normalCdf, normalQuantile } from '../../sim/domain/distribution.ts';
 import type { ModelId, QueryId } from '../../sim/domain/ids.ts';
-import type { QueryView } from '../../sim/domain/scheduler.ts';
+import type { KnownLength, QueryView } from '../../sim/domain/scheduler.ts';
 import type { Call, CallRole } from '../../sim/domain/work.ts';
 import { countUpTo, type LengthTable, residual } from './lengths.ts';
 
@@ -12,6 +12,8 @@ export interface PredictionInput {
 	/** Lengths of calls of a model in general. */
 	lengths(model: ModelId, role: CallRole): LengthTable;
 }
+
+type LengthsOf = (model: ModelId) => LengthTable;
 
 /** Lengths, with their mean. */
 interface Told {
@@ -65,20 +67,28 @@ export class Prediction {
 		if (answers === 0) return this.unknown;
 		let known = this.likenesses.get(id);
 		if (known?.answers !== answers) {
-			known = { answers, likeness: this.compare(input, id) };
+			known = {
+				answers,
+				likeness: this.compare(endsOf(input.query(id)), (model) => input.lengths(model, 'expert')),
+			};
 			this.likenesses.set(id, known);
 		}
 		return known.likeness;
 	}
 
-	private compare(input: PredictionInput, id: QueryId): Likeness {
+	/** Lengths of calls of a query whose expert calls of known length are these. */
+	lengthsBeside(general: LengthTable, known: readonly KnownLength[], lengthsOf: LengthsOf): LengthTable {
+		return this.given(general, this.compare(known, lengthsOf)).lengths;
+	}
+
+	private compare(known: readonly KnownLength[], lengthsOf: LengthsOf): Likeness {
 		let sum = 0;
 		let calls = 0;
-		for (const { model, state, outputTokens } of input.query(id).slots) {
-			const lengths = input.lengths(model, 'expert');
-			if (state !== 'finished' || outputTokens === undefined || lengths.length === 0) continue;
+		for (const { model, tokens } of known) {
+			const lengths = lengthsOf(model);
+			if (lengths.length === 0) continue;
 			// Of equal entries, as at a limit, the middle; and within the table, however long.
-			const place = (countUpTo(lengths, outputTokens - 1) + countUpTo(lengths, outputTokens)) / 2;
+			const place = (countUpTo(lengths, tokens - 1) + countUpTo(lengths, tokens)) / 2;
 			sum += normalQuantile(Math.min(lengths.length - 0.5, Math.max(0.5, place)) / lengths.length);
 			calls++;
 		}
@@ -117,3 +127,8 @@ export class Prediction {
 		});
 	}
 }
+
+const endsOf = ({ slots }: QueryView): readonly KnownLength[] =>
+	slots.flatMap(({ model, state, outputTokens: tokens }) =>
+		state === 'finished' && tokens !== undefined ? [{ model, tokens }] : [],
+	);

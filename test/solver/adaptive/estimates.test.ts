@@ -1,14 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { createGate } from '../../../sim/aggregate/index.ts';
 import { createProblem } from '../../../sim/core/problem.ts';
+import { randomStream } from '../../../sim/core/random.ts';
+import { normalCdf, normalQuantile } from '../../../sim/domain/distribution.ts';
 import { present } from '../../../sim/domain/errors.ts';
 import type { ModelId } from '../../../sim/domain/ids.ts';
 import type { EngineConfig } from '../../../sim/domain/model.ts';
-import { findProfile, type OpenCall, type ReplicaView, type View } from '../../../sim/domain/scheduler.ts';
+import {
+	findProfile,
+	type ObservedCall,
+	type ObservedLengths,
+	type OpenCall,
+	type ReplicaView,
+	type View,
+} from '../../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../../sim/domain/units.ts';
 import type { Call, CallRole } from '../../../sim/domain/work.ts';
 import { planningForecaster } from '../../../sim/run/simulate.ts';
-import { expect as expectations } from '../../../solver/adaptive/estimates.ts';
+import { type Estimate, expect as expectations } from '../../../solver/adaptive/estimates.ts';
 import { Outlook } from '../../../solver/adaptive/outlook.ts';
 import { parseSwitches } from '../../../solver/adaptive/switches.ts';
 import { TUNING } from '../../../solver/adaptive/tuning.ts';
@@ -32,6 +41,65 @@ const outlookOn = (view: Partial<View>): Outlook =>
 		} as unknown as View,
 		expected,
 	);
+
+describe('lengths seen so far', () => {
+	const expert = present(
+		expected.estimates.find(({ role }) => role === 'expert'),
+		'expert',
+	);
+	const aggregator = present(
+		expected.estimates.find(({ role }) => role === 'aggregator'),
+		'aggregator',
+	);
+
+	/**
+	 * Queries of two experts and an aggregator, all lengths `factor` times as long as profiled and as like each other as the policy takes them to be. Of the aggregator's
+	 * calls began those whose experts say that they are long.
+	 */
+	const seen = (factor: number, queries: number): readonly ObservedLengths[] => {
+		const random = randomStream(3, `seen/${factor}`);
+		const draw = () => normalQuantile(random());
+		const experts: ObservedCall[] = [];
+		const aggregations: ObservedCall[] = [];
+		for (let i = 0; i < queries; i++) {
+			const shared = Math.sqrt(TUNING.likeness) * draw();
+			const scores = [0, 1, 2].map(() => shared + Math.sqrt(1 - TUNING.likeness) * draw());
+			const tokensOf = ({ lengths }: Estimate, score: number): number =>
+				Math.round(factor * (lengths[Math.floor(normalCdf(score) * lengths.length)] ?? 1));
+			const beside = scores
+				.slice(0, 2)
+				.map((score) => ({ model: expert.model, tokens: tokensOf(expert, score) }));
+			for (const { tokens } of beside)
+				experts.push({
+					hasFinished: true,
+					tokens,
+					beside: beside.filter((other) => other.tokens !== tokens),
+				});
+			if ((scores[0] ?? 0) + (scores[1] ?? 0) > 1)
+				aggregations.push({ hasFinished: true, tokens: tokensOf(aggregator, scores[2] ?? 0), beside });
+		}
+		return [
+			{ model: expert.model, role: 'expert', calls: experts },
+			{ model: aggregator.model, role: 'aggregator', calls: aggregations },
+		];
+	};
+
+	const stretch = (name: string, factor: number): number => {
+		const after = expectations({ ...problem, observed: seen(factor, 3000) }, parseSwitches(name), TUNING);
+		const found = after.estimates.find(({ role }) => role === 'aggregator');
+		const sum = (lengths: readonly number[]) => lengths.reduce((a, b) => a + b, 0);
+		return sum(present(found, 'aggregator').lengths) / sum(aggregator.lengths);
+	};
+
+	it.each([0.6, 1, 1.4])('are told from a choice of the longest by their queries: %f times', (factor) => {
+		expect(stretch('adaptive', factor) / factor).toBeGreaterThan(0.9);
+		expect(stretch('adaptive', factor) / factor).toBeLessThan(1.1);
+	});
+
+	it('seem longer where queries have no say', () => {
+		expect(stretch('adaptive:all-predict', 1)).toBeGreaterThan(1.3);
+	});
+});
 
 /** Calls of a session of which the last ones, that run nearly alone, are a small part. */
 const CALLS = 3000;

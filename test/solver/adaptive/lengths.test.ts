@@ -2,9 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../../sim/core/random.ts';
 import { quantileTokens } from '../../../sim/domain/distribution.ts';
-import { modelId } from '../../../sim/domain/ids.ts';
 import { lengthTable, quantile, residual, survival } from '../../../solver/adaptive/lengths.ts';
-import { stretched, stretchOf } from '../../../solver/adaptive/observed.ts';
+import { type Judged, stretched, stretchOf } from '../../../solver/adaptive/observed.ts';
 
 const distribution = {
 	body: { family: 'lognormal' as const, mu: 7, sigma: 1 },
@@ -47,31 +46,34 @@ describe('expected lengths', () => {
 
 describe('lengths that are not as profiled', () => {
 	/** Calls that began evenly over the time in which one generates `horizon` tokens: half of them are still running or have just begun. */
-	const seen = (factor: number, count: number, horizon: number) => {
+	const seen = (factor: number, count: number, horizon: number, limitTokens: number): readonly Judged[] => {
 		const random = randomStream(5, `stretch/${factor}`);
-		const finishedTokens: number[] = [];
-		const openTokens: number[] = [];
-		for (let i = 0; i < count; i++) {
-			const length = Math.min(32_768, factor * quantileTokens(distribution, random()));
+		return Array.from({ length: count }, () => {
+			const length = Math.min(limitTokens, factor * quantileTokens(distribution, random()));
 			const elapsed = random() * horizon;
-			if (length <= elapsed) finishedTokens.push(length);
-			else openTokens.push(elapsed);
-		}
-		return { model: modelId('m'), role: 'expert' as const, finishedTokens, openTokens };
+			return { hasFinished: length <= elapsed, tokens: Math.min(length, elapsed), expected: table };
+		});
 	};
 
 	it.each([0.5, 1, 2, 3])('are found out although long calls still run: %f times', (factor) => {
-		expect(stretchOf(table, seen(factor, 3000, 4000)) / factor).toBeGreaterThan(0.85);
-		expect(stretchOf(table, seen(factor, 3000, 4000)) / factor).toBeLessThan(1.15);
+		const found = stretchOf(seen(factor, 3000, 4000, 32_768), 32_768);
+		expect(found / factor).toBeGreaterThan(0.85);
+		expect(found / factor).toBeLessThan(1.15);
+	});
+
+	it.each([0.5, 1, 2])('are found out although many end at a limit: %f times', (factor) => {
+		const found = stretchOf(seen(factor, 3000, 8000, 2000), 2000);
+		expect(found / factor).toBeGreaterThan(0.93);
+		expect(found / factor).toBeLessThan(1.07);
 	});
 
 	it('are not judged by a handful of ends', () => {
-		expect(stretchOf(table, seen(3, 40, 1000))).toBe(1);
-		expect(stretchOf(table, undefined)).toBe(1);
+		expect(stretchOf(seen(3, 40, 1000, 32_768), 32_768)).toBe(1);
+		expect(stretchOf([], 32_768)).toBe(1);
 	});
 
 	it('stretch the table up to the limit', () => {
 		expect(stretched([10, 100, 1000], 2, 1500)).toEqual([20, 200, 1500]);
-		expect(stretched(table, 1, 10)).toBe(table);
+		expect(stretched(table, 1, 100_000)).toEqual(table);
 	});
 });
