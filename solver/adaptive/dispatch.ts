@@ -4,7 +4,8 @@ import type { Call } from '../../sim/domain/work.ts';
 import { kvTokens } from './estimates.ts';
 import { heldAhead } from './load.ts';
 import type { Ranked } from './longest-first.ts';
-import { gpuCount, type Outlook } from './outlook.ts';
+import type { Outlook } from './outlook.ts';
+import { gpuCount } from './replicas.ts';
 
 /** Gives awake replicas calls, as many as they have room for. */
 export function dispatches(outlook: Outlook, given: Set<ReplicaId>): Action[] {

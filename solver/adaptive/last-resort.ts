@@ -1,7 +1,9 @@
 import type { ModelId } from '../../sim/domain/ids.ts';
 import type { Action } from '../../sim/domain/scheduler.ts';
 import { groupOf } from './gpu-groups.ts';
-import { isServing, type Outlook, ROLES } from './outlook.ts';
+import type { Outlook } from './outlook.ts';
+import { ROLES } from './queues.ts';
+import { isServing } from './replicas.ts';
 import { isAtRest } from './tensor.ts';
 
 /**

@@ -2,19 +2,20 @@ import type { CallId, GpuId, ModelId, QueryId, ReplicaId } from '../../sim/domai
 import { replicaId } from '../../sim/domain/ids.ts';
 import type { ReplicaProfile } from '../../sim/domain/model.ts';
 import type { QueryView, ReplicaView, View } from '../../sim/domain/scheduler.ts';
-import { secondsFromUs, type TimeUs } from '../../sim/domain/units.ts';
+import { secondsFromUs } from '../../sim/domain/units.ts';
 import type { Call, CallRole } from '../../sim/domain/work.ts';
 import type { TrueOutputTokens } from '../deps.ts';
-import { type Estimate, type Expectations, fullBatch, kvTokens, wholeWorkUs } from './estimates.ts';
-import { Foreknowledge } from './foreknowledge.ts';
-import { groupOf } from './gpu-groups.ts';
-import type { FlaggedParts } from './held-calls.ts';
+import { type Estimate, type Expectations, kvTokens, wholeWorkUs } from './estimates.ts';
+import type { Foreknowledge } from './foreknowledge.ts';
 import { type LengthTable, quantile, residual, survival } from './lengths.ts';
 import { loadOf, type ReplicaLoad } from './load.ts';
-import { LongestFirst, type Ranked } from './longest-first.ts';
-import { Prediction } from './prediction.ts';
-import { type Queues, queuesOf } from './queues.ts';
+import type { Ranked } from './longest-first.ts';
+import { type Queues, queuesOf, ROLES } from './queues.ts';
+import { isServing } from './replicas.ts';
+import { anyProfile, canStart } from './starts.ts';
 import { type Starving, starving } from './starving.ts';
+import { type Tables, tablesOf } from './tables.ts';
+import { waitingUs } from './waiting-work.ts';
 import type { Work } from './work.ts';
 
 /** One moment as the policy sees it: the view with what is expected beside it, and what this decision has done so far. */
@@ -48,7 +49,7 @@ export class Outlook {
 	}
 
 	estimate(model: ModelId, role: CallRole): Estimate | undefined {
-		return this.tables.estimates.get(model)?.[role];
+		return this.tables.estimate(model, role);
 	}
 
 	/** How long a call may become: as those of its model are, and its query's; or as it will where that is known. */
@@ -67,7 +68,7 @@ export class Outlook {
 		const calls = this.view.pending(model, role);
 		const { known } = this.tables;
 		if (known !== null) return known.countBeyond(calls, tokens, (call) => this.lengthsOf(call));
-		return calls.length * survival(this.estimate(model, role)?.lengths ?? NO_LENGTHS, 0, tokens);
+		return calls.length * survival(this.lengths(model, role), 0, tokens);
 	}
 
 	/** Microseconds of one engine of this profile that fresh calls of one role take. */
@@ -132,21 +133,12 @@ export class Outlook {
 
 	/** Of calls of a model in general. */
 	lengths(model: ModelId, role: CallRole): LengthTable {
-		return this.estimate(model, role)?.lengths ?? NO_LENGTHS;
+		return this.tables.lengths(model, role);
 	}
 
 	/** Sequences of this role that a replica can hold in the long run. */
 	batch(profile: ReplicaProfile, role: CallRole): number {
-		let batches = this.tables.batches.get(profile);
-		if (batches === undefined) {
-			const of = (one: CallRole): number => {
-				const estimate = this.estimate(profile.model, one);
-				return estimate === undefined ? 1 : fullBatch(profile, estimate);
-			};
-			batches = { expert: of('expert'), aggregator: of('aggregator') };
-			this.tables.batches.set(profile, batches);
-		}
-		return batches[role];
+		return this.tables.batch(profile, role);
 	}
 
 	profile({ model, gpus }: Pick<ReplicaView, 'model' | 'gpus'>): ReplicaProfile | undefined {
@@ -222,31 +214,10 @@ export class Outlook {
 		return waitingSeconds < seconds && this.horizonSeconds < seconds;
 	}
 
-	/** Of one GPU, for all pending calls and the aggregations to come. */
+	/** Of one GPU, for what no engine has yet. */
 	private waitingUs(): number {
-		if (this.waiting === null) {
-			this.waiting = this.comingUs();
-			for (const model of this.models) {
-				const profile = this.anyProfile(model);
-				if (profile === undefined) continue;
-				for (const role of ROLES) this.waiting += this.callsUs(profile, role, this.view.pending(model, role));
-			}
-		}
+		this.waiting ??= waitingUs(this);
 		return this.waiting;
-	}
-
-	/** Of one GPU, for the aggregations that queries with their experts are expected to need. */
-	private comingUs(): number {
-		const { aggregator, aggregatedShare } = this.expected;
-		if (aggregator === null) return 0;
-		const profile = this.anyProfile(aggregator);
-		if (profile === undefined) return 0;
-		let begun = this.view.pending(aggregator, 'aggregator').length;
-		for (const { id, model } of this.replicas)
-			if (model === aggregator)
-				for (const { call } of this.view.openOn(id)) if (call.role === 'aggregator') begun++;
-		const queries = Math.max(0, this.view.openQueries - begun);
-		return queries * aggregatedShare * this.callUs(profile, 'aggregator');
 	}
 
 	/** Seconds that a long call of this model takes in a full batch, its aggregation included. */
@@ -274,115 +245,18 @@ export class Outlook {
 	anyProfile(model: ModelId): ReplicaProfile | undefined {
 		const known = this.anyProfiles.get(model);
 		if (known !== undefined) return known;
-		const profile = this.findAnyProfile(model);
+		const profile = anyProfile(this.view, model);
 		if (profile !== undefined) this.anyProfiles.set(model, profile);
 		return profile;
 	}
 
-	private findAnyProfile(model: ModelId): ReplicaProfile | undefined {
-		const { gpus } = this.view.cluster;
-		for (const { id } of gpus) {
-			const profile = this.view.profile(model, [id]);
-			if (profile !== undefined) return profile;
-		}
-		const group = groupOf(this.view, model);
-		return group === undefined ? undefined : this.view.profile(model, group);
-	}
-
 	/** Whether a model can be started on a GPU: it fits, and its engine has not died there too often. */
 	canStart(model: ModelId, gpus: readonly GpuId[]): boolean {
-		const profile = this.view.profile(model, gpus);
-		if (profile === undefined) return false;
-		const own = this.view.cluster.gpus.filter(({ id }) => gpus.includes(id));
-		if (own.some(({ memoryBytes }) => memoryBytes < profile.gpuBytesPerGpu)) return false;
-		let deaths = 0;
-		for (const replica of this.view.replicas) {
-			if (replica.model !== model || !isSameGroup(replica.gpus, gpus)) continue;
-			const hasServed = replica.dispatched.expert + replica.dispatched.aggregator > 0;
-			if (replica.state === 'failed' && !hasServed) deaths++;
-			else if (hasServed) deaths = 0;
-		}
-		return deaths < MOST_DEATHS;
+		return canStart(this.view, model, gpus);
 	}
 
 	/** Microseconds of one engine of this profile that a fresh call takes. */
 	callUs(profile: ReplicaProfile, role: CallRole): number {
-		let known = this.tables.callUs.get(profile);
-		if (known === undefined) {
-			known = {};
-			this.tables.callUs.set(profile, known);
-		}
-		known[role] ??= this.freshUs(profile, role);
-		return known[role];
-	}
-
-	private freshUs(profile: ReplicaProfile, role: CallRole): number {
-		const estimate = this.estimate(profile.model, role);
-		if (estimate === undefined) return 0;
-		const { lengths, promptTokens } = estimate;
-		return wholeWorkUs(profile, this.batch(profile, role), promptTokens, residual(lengths, 0));
+		return this.tables.callUs(profile, role);
 	}
 }
-
-const isSameGroup = (some: readonly GpuId[], others: readonly GpuId[]): boolean =>
-	some.length === others.length && some.every((gpu) => others.includes(gpu));
-
-/** Engines of a model that die on the same GPUs in a row, without having served a call, before it is tried there no more. */
-const MOST_DEATHS = 2;
-
-/** What follows from the expectations alone, worked out once for each plan. */
-interface Tables {
-	readonly models: readonly ModelId[];
-	readonly estimates: ReadonlyMap<ModelId, Partial<Record<CallRole, Estimate>>>;
-	readonly batches: Map<ReplicaProfile, Readonly<Record<CallRole, number>>>;
-	readonly callUs: Map<ReplicaProfile, Partial<Record<CallRole, number>>>;
-	/** Of each slot of a query. */
-	readonly ranks: Map<QueryId, readonly number[]>;
-	/** By the slots that have ended. */
-	readonly parts: Map<ModelId, (FlaggedParts | undefined)[]>;
-	readonly prediction: Prediction;
-	readonly longestFirst: LongestFirst;
-	readonly known: Foreknowledge | null;
-	/** When a decision first went by them. */
-	readonly sinceUs: TimeUs;
-}
-
-const NO_LENGTHS: LengthTable = [];
-
-const tablesOfPlan = new WeakMap<Expectations, Tables>();
-
-function tablesOf(expected: Expectations, trueOutputTokens: TrueOutputTokens | null, nowUs: TimeUs): Tables {
-	let tables = tablesOfPlan.get(expected);
-	if (tables === undefined) {
-		tables = {
-			models: [...new Set(expected.estimates.map(({ model }) => model))],
-			estimates: byModel(expected.estimates),
-			batches: new Map(),
-			callUs: new Map(),
-			ranks: new Map(),
-			parts: new Map(),
-			prediction: new Prediction(expected.tuning.likeness),
-			longestFirst: new LongestFirst(),
-			known: trueOutputTokens === null ? null : new Foreknowledge(trueOutputTokens),
-			sinceUs: nowUs,
-		};
-		tablesOfPlan.set(expected, tables);
-	}
-	return tables;
-}
-
-function byModel(estimates: readonly Estimate[]): Tables['estimates'] {
-	const found = new Map<ModelId, Partial<Record<CallRole, Estimate>>>();
-	for (const one of estimates) found.set(one.model, { ...found.get(one.model), [one.role]: one });
-	return found;
-}
-
-/** In the order in which work of both is listed. */
-export const ROLES: readonly CallRole[] = ['expert', 'aggregator'];
-
-/** Of these replicas together. */
-export const gpuCount = (replicas: readonly ReplicaView[]): number =>
-	replicas.reduce((sum, { gpus }) => sum + gpus.length, 0);
-
-export const isServing = ({ state }: ReplicaView): boolean =>
-	state === 'awake' || state === 'loading' || state === 'waking';

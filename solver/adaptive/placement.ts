@@ -5,7 +5,8 @@ import { secondsFromUs } from '../../sim/domain/units.ts';
 import { isAsleep } from '../replica-states.ts';
 import { dispatch } from './dispatch.ts';
 import { bestModel, type Situation } from './next-model.ts';
-import { gpuCount, type Outlook } from './outlook.ts';
+import type { Outlook } from './outlook.ts';
+import { gpuCount } from './replicas.ts';
 import { maySleep, vacate } from './vacate.ts';
 import { NO_WORK, workOf } from './work.ts';
 

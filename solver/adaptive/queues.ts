@@ -1,7 +1,10 @@
 import type { ModelId } from '../../sim/domain/ids.ts';
-import type { Call } from '../../sim/domain/work.ts';
+import type { Call, CallRole } from '../../sim/domain/work.ts';
 import { type Parts, partsOf, partsOfAll } from './held-calls.ts';
 import type { Outlook } from './outlook.ts';
+
+/** In the order in which work of both is listed. */
+export const ROLES: readonly CallRole[] = ['expert', 'aggregator'];
 
 /** Pending calls of one model. */
 export interface Queues {

@@ -1,7 +1,8 @@
 import type { ModelId, ReplicaId } from '../../sim/domain/ids.ts';
 import type { ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
-import { type Outlook, ROLES } from './outlook.ts';
+import type { Outlook } from './outlook.ts';
+import { ROLES } from './queues.ts';
 
 /** A model that has waited too long for a GPU, and the engine that takes no more calls until it can make room; null when one has gone already. */
 export interface Starving {

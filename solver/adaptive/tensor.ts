@@ -7,7 +7,9 @@ import { isAsleep } from '../replica-states.ts';
 import { rateBeside, workAtRate, workUs } from './estimates.ts';
 import { gpusByHost } from './gpu-groups.ts';
 import { residual } from './lengths.ts';
-import { gpuCount, type Outlook, ROLES } from './outlook.ts';
+import type { Outlook } from './outlook.ts';
+import { ROLES } from './queues.ts';
+import { gpuCount } from './replicas.ts';
 import { longestTokens, secondsOn, workOf } from './work.ts';
 
 /**

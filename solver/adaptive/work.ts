@@ -2,7 +2,8 @@ import type { ModelId } from '../../sim/domain/ids.ts';
 import type { ReplicaView } from '../../sim/domain/scheduler.ts';
 import { secondsFromUs } from '../../sim/domain/units.ts';
 import { survivalPast } from './lengths.ts';
-import { type Outlook, ROLES } from './outlook.ts';
+import type { Outlook } from './outlook.ts';
+import { ROLES } from './queues.ts';
 
 /** What the calls of a model still take, those expected to come included. */
 export interface Work {

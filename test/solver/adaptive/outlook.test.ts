@@ -3,7 +3,8 @@ import { modelId, replicaId } from '../../../sim/domain/ids.ts';
 import type { ReplicaView, View } from '../../../sim/domain/scheduler.ts';
 import type { Expectations } from '../../../solver/adaptive/estimates.ts';
 import { groupOf } from '../../../solver/adaptive/gpu-groups.ts';
-import { gpuCount, Outlook } from '../../../solver/adaptive/outlook.ts';
+import { Outlook } from '../../../solver/adaptive/outlook.ts';
+import { gpuCount } from '../../../solver/adaptive/replicas.ts';
 import { TUNING } from '../../../solver/adaptive/tuning.ts';
 
 const replica = (id: string, gpus: readonly string[] = ['gpu0']) =>
