@@ -61,13 +61,13 @@ function savingsOf(
 	budget: Budget,
 ): (share: number) => readonly number[] {
 	const trials = hypotheses.map(({ step: { outcome }, share }) => {
-		const test = bothTests(expectedCounts(outcome, testedSize));
+		const test = bothTests(expectedCounts(outcome, testedSize), budget.loss, budget.alpha);
 		return {
 			saved: 1 - outcome.gpuUs / startUs,
 			share,
 			pValues: DEVIATIONS.map((deviation) => {
 				const deviations = deviation + (isChosen ? OPTIMISM : 0);
-				return test(expectedCounts(outcome, testedSize, deviations), budget.loss, budget.alpha);
+				return test(expectedCounts(outcome, testedSize, deviations));
 			}),
 		};
 	});

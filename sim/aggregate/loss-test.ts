@@ -54,17 +54,18 @@ export const netLosses: LossTest = ({ lost, even, gained }, budget, alpha) => {
  * Both tests in one (Bonferroni, unevenly), or one alone where the other has nothing to add: losses where nothing is expected to differ, losses less gains
  * where so many are that losses alone would show nothing. To be chosen on other queries than those that are tested: few of them may show no
  * losses by luck.
+ * @returns p-value of counts
  */
-export const bothTests = (expected: LossCounts): LossTest => {
-	if (expected.lost + expected.gained === 0) return lossesAlone;
-	return (counts, budget, alpha) =>
-		lossesAlone(expected, budget, alpha) > HOPELESS
-			? netLosses(counts, budget, alpha)
-			: Math.min(
-					1,
-					lossesAlone(counts, budget, alpha) / LOSSES_SHARE,
-					netLosses(counts, budget, alpha) / (1 - LOSSES_SHARE),
-				);
+export const bothTests = (
+	expected: LossCounts,
+	budget: number,
+	alpha: number,
+): ((counts: LossCounts) => number) => {
+	const alone = (counts: LossCounts): number => lossesAlone(counts, budget, alpha);
+	const net = (counts: LossCounts): number => netLosses(counts, budget, alpha);
+	if (expected.lost + expected.gained === 0) return alone;
+	if (alone(expected) > HOPELESS) return net;
+	return (counts) => Math.min(1, alone(counts) / LOSSES_SHARE, net(counts) / (1 - LOSSES_SHARE));
 };
 
 /** More losses than the budget are expected: whatever is gained, losses alone will not show less. */

@@ -57,8 +57,8 @@ export function spendBudget(searches: readonly Search[], budget: Budget): Spendi
 	const trialOf = (search: number, { configuration, outcome }: Step): Trial => {
 		const own = present(searches[search], 'search').tested;
 		const trial = own.outcome(configuration.cuts, configuration.threshold);
-		const test = bothTests(expectedCounts(outcome, own.size));
-		const pValue = test(trial.counts, budget.loss, budget.alpha);
+		const test = bothTests(expectedCounts(outcome, own.size), budget.loss, budget.alpha);
+		const pValue = test(trial.counts);
 		return { search, configuration, outcome: trial, learnedUs: outcome.gpuUs, pValue };
 	};
 	const began = trialOf(0, start);
@@ -113,7 +113,7 @@ function worthTesting(
 ): readonly Hypothesis[] {
 	const expected = ({ outcome }: Step): number => {
 		const counts = expectedCounts(outcome, testedSize);
-		return bothTests(counts)(counts, loss, alpha);
+		return bothTests(counts, loss, alpha)(counts);
 	};
 	const sorted = steps
 		.map((step) => ({ step, pValue: expected(step) }))
@@ -151,7 +151,7 @@ function neededQueries(outcome: Outcome, { loss, alpha }: Budget): number | null
 	if (!(outcome.expectedLoss < loss)) return null;
 	for (let size = FEWEST_NEEDED; size < MOST_NEEDED; size = Math.ceil(size * 1.25)) {
 		const expected = expectedCounts(outcome, size);
-		if (bothTests(expected)(expected, loss, alpha) <= FIRST_SHARE * alpha) return size;
+		if (bothTests(expected, loss, alpha)(expected) <= FIRST_SHARE * alpha) return size;
 	}
 	return null;
 }

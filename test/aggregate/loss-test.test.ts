@@ -58,9 +58,9 @@ describe('both at once', () => {
 			const counts = { lost, even: 200 - lost - gained, gained };
 			const alone = lossesAlone(counts, 0.05, 0.1);
 			const net = netLosses(counts, 0.05, 0.1);
-			expect(bothTests(expected)(counts, 0.05, 0.1)).toBe(Math.min(1, alone / 0.25, net / 0.75));
-			expect(bothTests({ lost: 0, even: 9, gained: 0 })(counts, 0.05, 0.1)).toBe(alone);
-			expect(bothTests({ lost: 30, even: 130, gained: 40 })(counts, 0.05, 0.1)).toBe(net);
+			expect(bothTests(expected, 0.05, 0.1)(counts)).toBe(Math.min(1, alone / 0.25, net / 0.75));
+			expect(bothTests({ lost: 0, even: 9, gained: 0 }, 0.05, 0.1)(counts)).toBe(alone);
+			expect(bothTests({ lost: 30, even: 130, gained: 40 }, 0.05, 0.1)(counts)).toBe(net);
 		}
 	});
 

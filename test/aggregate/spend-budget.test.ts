@@ -170,10 +170,10 @@ describe('both tests at once', () => {
 			for (const gained of [0.005, 0.03])
 				for (const alpha of [0.01, 0.1]) {
 					const chances = { lost: gained + 0.05, gained };
-					const test = bothTests({ lost: 1, even: 0, gained: 1 });
+					const test = bothTests({ lost: 1, even: 0, gained: 1 }, 0.05, alpha);
 					let chance = 0;
 					for (const [counts, share] of outcomes(queries, chances))
-						if (test(counts, 0.05, alpha) <= alpha) chance += share;
+						if (test(counts) <= alpha) chance += share;
 					expect(chance).toBeLessThanOrEqual(alpha);
 				}
 	});
