@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../sim/domain/errors.ts';
+import { oneOf } from '../sim/domain/one-of.ts';
 import type { Setup } from '../sim/domain/setup.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { experimentProblem, schemaProblem } from './experiment-problem.ts';
@@ -86,7 +87,7 @@ function readReference(reference: string): ExperimentSource {
 		if (bareName && reason === 'ENOENT') {
 			throw new UsageError(
 				'E_UNKNOWN_EXPERIMENT',
-				`experiment: expected a YAML file or one of ${names.join(', ')}, got '${reference}'${didYouMean(reference, names)}`,
+				`experiment: expected a YAML file or ${oneOf(names)}, got '${reference}'${didYouMean(reference, names)}`,
 			);
 		}
 		throw new UsageError(

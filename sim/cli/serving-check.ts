@@ -2,6 +2,7 @@ import { modelRecords } from '../../traces/read-profile.ts';
 import { bundledReplica } from '../../traces/resolve/bundled-replica.ts';
 import { UsageError } from '../domain/errors.ts';
 import type { MeasuredServing } from '../domain/measured-run.ts';
+import { oneOf } from '../domain/one-of.ts';
 import { createStepwiseEngine } from '../engine/index.ts';
 import { compareServing, type ServingComparison } from '../study/calibrate-serving.ts';
 
@@ -76,13 +77,13 @@ function profileOf({ place, model, gpu }: MeasuredServing) {
 	const found = records.find(([name, { checkpoint }]) => checkpoint === model || name === model)?.[0];
 	const gpuType = GPU_TYPES[gpu];
 	if (found === undefined) {
-		const known = records.map(([, { checkpoint }]) => checkpoint).join(', ');
-		throw new UsageError('E_PROFILE_MISSING', `${place}: model: expected one of ${known}, got '${model}'`);
+		const known = oneOf(records.map(([, { checkpoint }]) => checkpoint));
+		throw new UsageError('E_PROFILE_MISSING', `${place}: model: expected ${known}, got '${model}'`);
 	}
 	const profile = gpuType === undefined ? undefined : bundledReplica(gpuType, found, ENGINE_PROFILE);
 	if (profile === undefined) {
-		const known = Object.keys(GPU_TYPES).join(', ');
-		throw new UsageError('E_PROFILE_MISSING', `${place}: gpu: expected one of ${known}, got '${gpu}'`);
+		const known = oneOf(Object.keys(GPU_TYPES));
+		throw new UsageError('E_PROFILE_MISSING', `${place}: gpu: expected ${known}, got '${gpu}'`);
 	}
 	return profile;
 }
