@@ -279,11 +279,7 @@ describe('the expected bound', () => {
 describe('the charges behind the area', () => {
 	it('never exceed the time of a step', () => {
 		let tight = 0;
-		for (let seed = 0; seed < 3000; seed++) {
-			const random = randomStream(seed, 'step');
-			const profile = randomProfile(random);
-			const price = 0.1 + random();
-			const step = randomStep(random, profile.engine);
+		for (const { seed, profile, price, step } of pricedSteps('step')) {
 			const leftUs = price * stepUs(profile, step) * (1 + 1e-9);
 			for (const kind of FORM_KINDS)
 				for (const charges of sharedCharges(profile, formOf(profile, kind), price)) {
@@ -300,12 +296,8 @@ describe('the charges behind the area', () => {
 
 	it('never exceed it, and what the time of the bearers is worth, where these pay for what is fixed', () => {
 		let tight = 0;
-		for (let seed = 0; seed < 3000; seed++) {
-			const random = randomStream(seed, 'borne');
-			const profile = randomProfile(random);
-			const price = 0.1 + random();
+		for (const { seed, random, profile, price, step } of pricedSteps('borne')) {
 			const chainPrice = random() < 0.3 ? 0 : 2 * random() ** 4;
-			const step = randomStep(random, profile.engine);
 			for (const kind of FORM_KINDS) {
 				const form = formOf(profile, kind);
 				const bearer = bearerIn(random, step);
@@ -502,6 +494,16 @@ interface Step {
 	readonly decodes: number;
 	readonly context: number;
 	readonly held: number;
+}
+
+/** Steps of as many engines, each with a price of GPU time and the stream that more can be drawn from. */
+function* pricedSteps(name: string) {
+	for (let seed = 0; seed < 3000; seed++) {
+		const random = randomStream(seed, name);
+		const profile = randomProfile(random);
+		const price = 0.1 + random();
+		yield { seed, random, profile, price, step: randomStep(random, profile.engine) };
+	}
 }
 
 /** A step that an engine may run: within its seats, its token budget and, unless blocks are shared, its memory. */
