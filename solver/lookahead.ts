@@ -58,6 +58,7 @@ const usualCandidates = (): readonly Scheduler[] => [
 	createAdaptive('adaptive:all-migrate'),
 	createAdaptive('adaptive:all-tensor'),
 	createAdaptive('adaptive slack=2', { slack: 2 }),
+	createAdaptive('adaptive urgency=2', { urgency: 2 }),
 	createAdaptive('adaptive vacateSeconds=3600', { vacateSeconds: 3600 }),
 	withCuts(createGreedy()),
 ];
